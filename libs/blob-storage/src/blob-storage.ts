@@ -1,0 +1,68 @@
+declare const brand: unique symbol;
+/** Names one physical upload. Opaque, written by exactly one writer, never reused (event-log.md section 0, point 6). Made by newStorageKey. */
+export type StorageKey = string & { readonly [brand]: 'StorageKey' };
+
+/** Bytes of an object, both ends included, 0 <= start <= end < size. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Takes a chunk of a read. The chunk is valid until the returned promise settles: the reader reuses its buffers.
+ * Rejecting ends the read with that error.
+ */
+export type ByteSink = (chunk: Buffer) => Promise<void>;
+
+/**
+ * Where the bytes of blobs live. Every method rejects with DependencyUnavailable when the storage cannot be reached,
+ * and writers reject with StorageFull when there is no room; whatever was committed before stays readable.
+ */
+export abstract class BlobStorage {
+  /**
+   * Begins the object of `key`. Nothing can be read under `key` before `commit`.
+   * @param size exact number of bytes to come, where the caller knows it
+   */
+  abstract create(key: StorageKey, size?: number): BlobWriter;
+
+  /**
+   * Resolves when a committed object survives the loss of power, its name included. `commit` has already begun the work, so
+   * awaiting it later is cheap; any process may call it for any committed key, any number of times.
+   */
+  abstract persist(key: StorageKey): Promise<void>;
+
+  /** Hands the bytes of `range` (all of them without one) to `sink` in order. Rejects with ObjectMissing, or with TruncatedObject when bytes ran out. */
+  abstract read(key: StorageKey, range: ByteRange, sink: ByteSink): Promise<void>;
+
+  /** Size in bytes of a committed object; undefined where there is none. */
+  abstract stat(key: StorageKey): Promise<number | undefined>;
+
+  /** Removes an object, committed or not, with everything that a dead writer may have left of it. A missing one is success. */
+  abstract delete(key: StorageKey): Promise<void>;
+
+  /** A URL that serves the object's bytes to GET for `seconds`; undefined where the storage cannot (see `supports`). */
+  abstract presign(key: StorageKey, seconds: number): Promise<string | undefined>;
+
+  /** Rejects when the storage would not take a write now; for /readyz. Leaves nothing behind. */
+  abstract check(): Promise<void>;
+
+  abstract close(): Promise<void>;
+}
+
+/** Writes one object from its first byte to its last. One call at a time. */
+export abstract class BlobWriter {
+  /** Bytes taken so far. */
+  abstract readonly size: number;
+
+  /**
+   * Takes a chunk, which must not be changed afterwards. A returned promise asks the caller to wait before the next chunk;
+   * undefined says go on.
+   */
+  abstract write(chunk: Buffer): Promise<void> | undefined;
+
+  /** Makes the object readable as a whole, and begins to persist it. Further calls reject. */
+  abstract commit(): Promise<void>;
+
+  /** Gives up and removes what was written. Harmless after commit and when repeated. */
+  abstract cancel(): Promise<void>;
+}

@@ -1,0 +1,2 @@
+declare const brand: unique symbol;
+export type RepositoryName = string & { readonly [brand]: 'RepositoryName' };

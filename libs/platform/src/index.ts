@@ -1,0 +1,4 @@
+export type { Handler, Handlers } from './http/handler.js';
+export { Exchange } from './http/exchange.js';
+export { Database } from './postgres/sql.js';
+export type { Sql, Statement } from './postgres/sql.js';

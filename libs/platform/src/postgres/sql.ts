@@ -1,0 +1,17 @@
+/** A statement with a name is prepared once per connection. The name must be unique to the text. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Runs one statement in the current transaction, or on its own where there is none. */
+export type Sql = <Row extends object>(statement: Statement | string, values?: readonly unknown[]) => Promise<Row[]>;
+
+/** The one metadata database. Rejects with DependencyUnavailable when it cannot be reached. */
+export abstract class Database {
+  /** One statement on any pooled connection, committed by itself. */
+  abstract readonly sql: Sql;
+  /** READ COMMITTED unless `isolation` says otherwise; rolls back when `work` rejects. */
+  abstract transaction<T>(work: (sql: Sql) => Promise<T>, isolation?: 'read committed' | 'repeatable read'): Promise<T>;
+  abstract close(): Promise<void>;
+}

@@ -2,26 +2,29 @@ declare const brand: unique symbol;
 /** Names one physical upload. Opaque, written by exactly one writer, never reused (event-log.md section 0, point 6). Made by newStorageKey. */
 export type StorageKey = string & { readonly [brand]: 'StorageKey' };
 
-/** Bytes of an object, both ends included, 0 <= start <= end < size. */
+/** Bytes of an object, both ends included, 0 <= start <= end < size. An empty object has no range: it is read without one. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * Takes a chunk of a read. The chunk is valid until the returned promise settles: the reader reuses its buffers.
- * Rejecting ends the read with that error.
+ * Takes a chunk of a read. The chunk is valid until the returned promise settles: the reader reuses its buffers. The next chunk comes
+ * only after that, read meanwhile. Rejecting ends the read with that error.
  */
 export type ByteSink = (chunk: Buffer) => Promise<void>;
 
 /**
- * Where the bytes of blobs live. Every method rejects with DependencyUnavailable when the storage cannot be reached,
- * and writers reject with StorageFull when there is no room; whatever was committed before stays readable.
+ * Where the bytes of blobs live. Every method rejects with DependencyUnavailable when the storage cannot be reached (an adapter may
+ * let its own errors out: CheckedBlobStorage, which composition puts around every adapter, makes them so), and writers reject with
+ * StorageFull when there is no room; whatever was committed before stays readable.
  */
 export abstract class BlobStorage {
   /**
-   * Begins the object of `key`. Nothing can be read under `key` before `commit`.
-   * @param size exact number of bytes to come, where the caller knows it
+   * Begins the object of `key`. In this process nothing can be read under `key` before `commit`. Another process, or a later one after
+   * a crash, may see the bytes of a writer that has not committed (the file system adapter writes to the final name): callers ask
+   * only for keys that a database transaction recorded after `commit`.
+   * @param size exact number of bytes to come, where the caller knows it; a commit of any other number is refused
    */
   abstract create(key: StorageKey, size?: number): BlobWriter;
 
@@ -32,7 +35,7 @@ export abstract class BlobStorage {
   abstract persist(key: StorageKey): Promise<void>;
 
   /** Hands the bytes of `range` (all of them without one) to `sink` in order. Rejects with ObjectMissing, or with TruncatedObject when bytes ran out. */
-  abstract read(key: StorageKey, range: ByteRange, sink: ByteSink): Promise<void>;
+  abstract read(key: StorageKey, range: ByteRange | undefined, sink: ByteSink): Promise<void>;
 
   /** Size in bytes of a committed object; undefined where there is none. */
   abstract stat(key: StorageKey): Promise<number | undefined>;
@@ -56,11 +59,11 @@ export abstract class BlobWriter {
 
   /**
    * Takes a chunk, which must not be changed afterwards. A returned promise asks the caller to wait before the next chunk;
-   * undefined says go on.
+   * undefined says go on. After a rejection, StorageFull among them, nothing of the object is left and only `cancel` may follow.
    */
   abstract write(chunk: Buffer): Promise<void> | undefined;
 
-  /** Makes the object readable as a whole, and begins to persist it. Further calls reject. */
+  /** Makes the object readable as a whole, and begins to persist it. Further calls of write and commit reject. */
   abstract commit(): Promise<void>;
 
   /** Gives up and removes what was written. Harmless after commit and when repeated. */

@@ -1,1 +1,2 @@
-export {};
+export { MemoryBlobStorage } from './memory-blob-storage.js';
+export type { MemoryOptions } from './memory-blob-storage.js';

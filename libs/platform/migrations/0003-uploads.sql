@@ -60,6 +60,22 @@ BEGIN
   RETURN true;
 END $$;
 
+-- Keeps a claim of a transfer that takes long. False where it was lost.
+CREATE FUNCTION reg.extend_upload_v1(p_upload uuid, p_writer uuid, p_lease interval) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  UPDATE reg.upload_session u SET lease_until = clock_timestamp() + p_lease WHERE u.upload_id = p_upload AND u.writer = p_writer;
+  RETURN FOUND;
+END $$;
+
+-- GET (end-13). The bytes that a next request can build on.
+CREATE FUNCTION reg.find_upload_v1(p_upload uuid, p_repository text, p_principal text) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT u.size FROM reg.upload_session u WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal
+    AND u.state = 'O' AND u.expires_at >= clock_timestamp()
+$$;
+
 -- PUT (end-6). The object p_key holds exactly the bytes of p_digest and survives a power failure; the caller has checked both.
 -- With p_writer the caller holds the claim; without, the session must be unclaimed and consist of p_key alone.
 -- Outcomes: linked; unknown; done (a repeated PUT); busy (claim it and look again); name_unknown.
@@ -124,6 +140,17 @@ BEGIN
   SELECT count(*) INTO v_count FROM ended;
   RETURN v_count;
 END $$;
+
+-- The reaper's next objects. One that a blob owns is never answered, whatever brought it here.
+CREATE FUNCTION reg.due_objects_v1(p_limit int) RETURNS SETOF uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT o.storage_key FROM reg.object o WHERE o.due_at < clock_timestamp() AND NOT EXISTS (SELECT 1 FROM reg.blob b WHERE b.storage_key = o.storage_key)
+    ORDER BY o.due_at LIMIT p_limit
+$$;
+
+-- The reaper has deleted the bytes of these objects.
+CREATE FUNCTION reg.forget_objects_v1(p_keys uuid[]) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM reg.object o WHERE o.storage_key = ANY (p_keys)
+$$;
 
 -- POST ?mount (end-11): links a blob that p_from has, or, without p_from, one that any repository has. True where it is linked now.
 CREATE FUNCTION reg.mount_blob_v1(p_repository text, p_must_exist boolean, p_digest text, p_from text, p_meta jsonb) RETURNS boolean

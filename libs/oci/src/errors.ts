@@ -1,3 +1,5 @@
+import type { Digest } from './digest.js';
+
 /** Every error that a caller may see. Anything that is not a RegistryError is a bug and is answered 500 UNKNOWN with a trace id. */
 export abstract class RegistryError extends Error {
   abstract readonly code: string;
@@ -63,6 +65,17 @@ function entry(code: OciErrorCode, message: string | undefined, detail: unknown)
   return detail === undefined ? { code, message: message ?? OCI_ERRORS[code].message } : { code, message: message ?? OCI_ERRORS[code].message, detail };
 }
 
+/** A piece of a caller's input, fit for a message: JSON-quoted, so no control character survives, and cut after 96 characters. */
+export function quoted(input: string): string {
+  return JSON.stringify(input.length > 96 ? `${input.slice(0, 96)}…` : input);
+}
+
+/** The error body (wire-protocol G7). Sent as `application/json`, and not at all in an answer to HEAD. */
+export function errorBody(error: RegistryError): string {
+  const errors = error instanceof OciError ? error.entries : [{ code: error.code, message: error.message }];
+  return JSON.stringify({ errors });
+}
+
 /** A server behind us (database, object storage) does not answer. 503 with Retry-After; the request changed nothing that was acknowledged. */
 export class DependencyUnavailable extends RegistryError {
   override readonly name = 'DependencyUnavailable';
@@ -86,4 +99,102 @@ export class StorageFull extends RegistryError {
   constructor(where: string, cause?: unknown) {
     super(`${where} is full; free some space and repeat the request`, { cause });
   }
+}
+
+// What a handler throws, one function per situation. A message of the caller's own replaces the one of the table.
+
+/** 404: the blob is not linked in this repository, whether or not another one holds it. */
+export function blobUnknown(digest: Digest): OciError {
+  return new OciError('BLOB_UNKNOWN', `the blob ${digest} is unknown to this repository`, { detail: digest });
+}
+
+/** 404, for a tag as for a digest. */
+export function manifestUnknown(reference: string): OciError {
+  return new OciError('MANIFEST_UNKNOWN', `the manifest ${quoted(reference)} is unknown to this repository`, { detail: reference });
+}
+
+/** 404. */
+export function nameUnknown(repository: string): OciError {
+  return new OciError('NAME_UNKNOWN', `the repository ${quoted(repository)} is unknown`, { detail: repository });
+}
+
+/** 400. */
+export function nameInvalid(message: string): OciError {
+  return new OciError('NAME_INVALID', message);
+}
+
+/** 400: a digest that is malformed, not supported, missing, or not the one of the bytes received. */
+export function digestInvalid(message: string): OciError {
+  return new OciError('DIGEST_INVALID', message);
+}
+
+/** 400, also for a malformed tag; 412 where a precondition of the push does not hold. */
+export function manifestInvalid(message: string, status: 400 | 412 = 400): OciError {
+  return new OciError('MANIFEST_INVALID', message, { status });
+}
+
+/** 413. `limit` in bytes. */
+export function manifestTooLarge(limit: number): OciError {
+  return new OciError('MANIFEST_INVALID', `the manifest has more than ${limit} bytes`, { status: 413 });
+}
+
+/** 400 with one entry per missing digest, in the order given. At least one digest. */
+export function manifestBlobUnknown(digests: readonly Digest[]): OciError {
+  const entries = digests.map((digest) => ({ code: 'MANIFEST_BLOB_UNKNOWN', message: `${digest} is unknown to this repository: push it first`, detail: digest }) as const);
+  return new OciError('MANIFEST_BLOB_UNKNOWN', entries[0]?.message, {}, entries);
+}
+
+/** 404: never given out, of another repository, committed, cancelled or expired. */
+export function uploadUnknown(): OciError {
+  return new OciError('BLOB_UPLOAD_UNKNOWN');
+}
+
+/** 416: a range that does not continue the upload. `headers` are the session's `Location`, `Range` and `Docker-Upload-UUID`. */
+export function rangeInvalid(message: string, headers: Readonly<Record<string, string>>): OciError {
+  return new OciError('BLOB_UPLOAD_INVALID', message, { status: 416, headers });
+}
+
+/** 416: no byte of the blob is in the ranges asked for. `size` of the blob in bytes. */
+export function rangeUnsatisfiable(size: number): OciError {
+  return new OciError('BLOB_UPLOAD_INVALID', `none of the ranges is within the ${size} bytes of the blob`, { status: 416, headers: { 'Content-Range': `bytes */${size}` } });
+}
+
+/** 413. `limit` in bytes. */
+export function blobTooLarge(limit: number): OciError {
+  return new OciError('BLOB_UPLOAD_INVALID', `the blob has more than ${limit} bytes`, { status: 413 });
+}
+
+/** 400: the upload cannot go on, for a reason that has no code of its own. */
+export function uploadInvalid(message: string): OciError {
+  return new OciError('BLOB_UPLOAD_INVALID', message);
+}
+
+/** 400: the body is shorter or longer than announced. */
+export function sizeInvalid(message: string): OciError {
+  return new OciError('SIZE_INVALID', message);
+}
+
+/** 401. `challenge` is the value of `WWW-Authenticate`. */
+export function unauthorized(challenge: string, message?: string): OciError {
+  return new OciError('UNAUTHORIZED', message, { headers: { 'WWW-Authenticate': challenge } });
+}
+
+/** 403: a policy refuses; the message names it. */
+export function denied(message: string): OciError {
+  return new OciError('DENIED', message);
+}
+
+/** 405 where the feature is off, 400 for a bad parameter, 404 for an unknown path, 414 for too many parameters. A 405 needs `Allow`. */
+export function unsupported(message: string, status: 400 | 404 | 405 | 414 = 405, headers: Readonly<Record<string, string>> = {}): OciError {
+  return new OciError('UNSUPPORTED', message, { status, headers });
+}
+
+/** 429. */
+export function tooManyRequests(retryAfterSeconds: number): OciError {
+  return new OciError('TOOMANYREQUESTS', undefined, { headers: { 'Retry-After': String(retryAfterSeconds) } });
+}
+
+/** 500: a bug. Nothing of the cause reaches the caller but the id by which the log knows it. */
+export function internalError(traceId: string, cause: unknown): OciError {
+  return new OciError('UNKNOWN', `internal error; the log has more under trace id ${traceId}`, { detail: { traceId }, cause });
 }

@@ -1,0 +1,195 @@
+import { closeSync, constants, fstatSync, mkdirSync, openSync, writevSync } from 'node:fs';
+import { BlobWriter, type StorageKey } from '../blob-storage.js';
+import { ObjectMissing, WriterMisuse } from '../errors.js';
+import { diskError, hasCode, openFile, removeFile, syncData, writeChunks } from './disk.js';
+import type { Durability } from './durability.js';
+import { directoryPath, objectPath } from './layout.js';
+import type { Pace } from './pace.js';
+
+/** A body up to this size is held and written by one call at commit. */
+const SMALL = 64 * 1024;
+/** Bytes and chunks gathered for one writev: half as many bytes cost 7 % more CPU per GB, twice as many save nothing. 1024 is IOV_MAX. */
+const GATHER = 1024 * 1024;
+const GATHER_CHUNKS = 1024;
+/** Dirty bytes after which an fdatasync runs beside the writing: commit has little left to wait for, and the kernel does not throttle. */
+const SYNC_EVERY = 32 * 1024 * 1024;
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+const MODE = 0o640;
+
+/** What a writer shares with the storage that made it. */
+export interface WriterSurroundings {
+  readonly root: string;
+  readonly pace: Pace;
+  readonly durability: Durability;
+  /** Called once, at the writer's end, whichever it is. */
+  ended(): void;
+}
+
+/**
+ * Writes a file under its final name. One writev and one fdatasync run at a time; `write` asks the caller to wait where a further MiB
+ * is gathered before the running writev ends, so a writer holds 2 MiB and a chunk at most, and has 64 MiB dirty at most.
+ *
+ * The writev runs on libuv's threads. With the hash on the loop that costs the same CPU as writevSync (0.79 s/GB) and moves 1.5
+ * instead of 1.2 GB/s, and it never holds up the loop, where single calls of writevSync took up to 28 ms on a fast disk.
+ */
+export class FilesystemWriter extends BlobWriter {
+  private taken = 0;
+  private state: 'open' | 'committed' | 'cancelled' | 'failed' = 'open';
+  private failure: unknown;
+  private fd: number | undefined;
+  private gathered: Buffer[] = [];
+  private gatheredBytes = 0;
+  private writing: Promise<void> | undefined;
+  private syncing: Promise<void> | undefined;
+  private unsynced = 0;
+
+  constructor(private readonly key: StorageKey, private readonly at: WriterSurroundings) {
+    super();
+  }
+
+  override get size(): number {
+    return this.taken;
+  }
+
+  override write(chunk: Buffer): Promise<void> | undefined {
+    if (this.state !== 'open') return Promise.reject(this.refusal());
+    if (chunk.length === 0) return undefined;
+    this.taken += chunk.length;
+    this.gathered.push(chunk);
+    this.gatheredBytes += chunk.length;
+    if (this.gatheredBytes < GATHER && this.gathered.length < GATHER_CHUNKS) return undefined;
+    if (this.writing) return this.writing.then(() => this.flush());
+    this.flush();
+    return undefined;
+  }
+
+  override async commit(): Promise<void> {
+    if (this.state !== 'open') throw this.refusal();
+    this.state = 'committed';
+    try {
+      const small = this.fd === undefined && !this.writing && this.taken <= SMALL && this.at.pace.quick;
+      const fd = small ? this.putSmall() : await this.putRest();
+      this.fd = undefined;
+      this.at.durability.begin(this.key, fd, this.syncing);
+    } catch (error) {
+      throw await this.fail(error);
+    }
+    this.at.ended();
+  }
+
+  override async cancel(): Promise<void> {
+    if (this.state === 'committed') return;
+    if (this.state === 'open') this.state = 'cancelled';
+    await Promise.allSettled([this.writing]);
+    await this.remove();
+  }
+
+  /** Starts to write what is gathered. A failure is told to whoever waits for the running writev, or else by the next call. */
+  private flush(): void {
+    if (this.state !== 'open') return;
+    const chunks = this.gathered;
+    const bytes = this.gatheredBytes;
+    this.gathered = [];
+    this.gatheredBytes = 0;
+    const writing = this.put(chunks, bytes)
+      .catch(async (error: unknown) => { throw await this.fail(error); })
+      .finally(() => { this.writing = undefined; });
+    writing.catch(() => undefined);
+    this.writing = writing;
+  }
+
+  private async put(chunks: readonly Buffer[], bytes: number): Promise<void> {
+    this.fd ??= await this.create();
+    const fd = this.fd;
+    await writeChunks(fd, chunks, bytes);
+    this.unsynced += bytes;
+    if (this.unsynced < SYNC_EVERY) return;
+    await this.syncing;
+    this.unsynced = 0;
+    this.syncing = syncData(fd);
+    this.syncing.catch(() => undefined);
+  }
+
+  private putSmall(): number {
+    return this.at.pace.measure(() => {
+      const fd = this.createNow();
+      this.fd = fd;
+      for (let rest = this.gathered, left = this.taken; left > 0;) {
+        const written = writevSync(fd, rest);
+        left -= written;
+        rest = left > 0 ? [Buffer.concat(rest).subarray(written)] : [];
+      }
+      return fd;
+    });
+  }
+
+  private async putRest(): Promise<number> {
+    await this.writing;
+    if (this.gatheredBytes > 0) await this.put(this.gathered, this.gatheredBytes);
+    const fd = this.fd ?? await this.create();
+    this.fd = fd;
+    // A delete that another process made meanwhile took the name away; the bytes would be gone with the descriptor.
+    if (fstatSync(fd).nlink === 0) throw new ObjectMissing(this.key);
+    return fd;
+  }
+
+  private async create(): Promise<number> {
+    const path = objectPath(this.at.root, this.key);
+    try {
+      return await openFile(path, CREATE, MODE);
+    } catch (error) {
+      this.prepareDirectory(error);
+      return openFile(path, CREATE, MODE);
+    }
+  }
+
+  private createNow(): number {
+    const path = objectPath(this.at.root, this.key);
+    try {
+      return openSync(path, CREATE, MODE);
+    } catch (error) {
+      this.prepareDirectory(error);
+      return openSync(path, CREATE, MODE);
+    }
+  }
+
+  /** Not recursive: where the root is gone (a disk that is not mounted), objects must not land on the disk below it. */
+  private prepareDirectory(error: unknown): void {
+    if (hasCode(error, 'EEXIST')) throw new WriterMisuse(this.key, 'is the second one of this key; make a new key for every upload');
+    if (!hasCode(error, 'ENOENT')) throw error;
+    try {
+      mkdirSync(directoryPath(this.at.root, this.key), { mode: 0o750 });
+    } catch (failure) {
+      if (!hasCode(failure, 'EEXIST')) throw failure;
+    }
+  }
+
+  /** Removes what was written and returns the error that every further call gets. */
+  private async fail(error: unknown): Promise<unknown> {
+    if (this.state === 'failed') return this.failure;
+    if (this.state !== 'cancelled') this.state = 'failed';
+    this.failure = diskError(error, this.at.root);
+    // A file that cannot be removed now is found by its intent row; the first error is the one to tell.
+    await this.remove().catch(() => undefined);
+    return this.failure;
+  }
+
+  private async remove(): Promise<void> {
+    this.gathered = [];
+    await Promise.allSettled([this.syncing]);
+    const fd = this.fd;
+    this.fd = undefined;
+    try {
+      // Without a descriptor no file was made here, and one of this name belongs to somebody else.
+      if (fd === undefined) return;
+      closeSync(fd);
+      await removeFile(objectPath(this.at.root, this.key));
+    } finally {
+      this.at.ended();
+    }
+  }
+
+  private refusal(): unknown {
+    return this.state === 'failed' ? this.failure : new WriterMisuse(this.key, `is ${this.state}; it takes no more calls`);
+  }
+}

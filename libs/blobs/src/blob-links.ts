@@ -1,0 +1,74 @@
+import { parseStorageKey } from '@waybill/blob-storage';
+import type { StorageKey } from '@waybill/blob-storage';
+import { blobUnknown, nameUnknown } from '@waybill/oci';
+import type { Digest, RepositoryName } from '@waybill/oci';
+import { Gather } from '@waybill/platform';
+import type { Database, Statement } from '@waybill/platform';
+
+/** A blob as a repository has it: where its bytes are, and how many. */
+export interface BlobLink {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly key: StorageKey;
+}
+
+interface Question {
+  readonly repository: RepositoryName;
+  readonly digest: Digest;
+}
+
+interface Row {
+  i: string;
+  known: boolean;
+  size: string | null;
+  storage_key: string | null;
+}
+
+// The look-ups of one turn of the event loop. OFFSET 0 keeps the planner from turning index probes into scans of the link table.
+const FIND: Statement = {
+  name: 'blob-link-find',
+  text: `SELECT q.i, r.repo_id IS NOT NULL AS known, b.size, b.storage_key
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY q(repository, digest, i)
+    LEFT JOIN reg.repo r ON r.name = q.repository
+    LEFT JOIN LATERAL (
+      SELECT b.size, b.storage_key FROM reg.blob b WHERE b.digest = q.digest AND b.state IN ('L', 'C')
+        AND EXISTS (SELECT 1 FROM reg.blob_link l WHERE l.blob_id = b.blob_id AND l.repo_id = r.repo_id OFFSET 0) OFFSET 0) b ON true`,
+};
+const MOUNT: Statement = { name: 'blob-mount', text: 'SELECT reg.mount_blob_v1($1, $2, $3, $4, $5) AS mounted' };
+const UNLINK: Statement = { name: 'blob-unlink', text: 'SELECT reg.unlink_blob_v1($1, $2, $3) AS outcome' };
+
+/** Which blobs a repository has. Always asked of the database, never cached: a DELETE elsewhere is a 404 here at once (event-log.md section 8). */
+export class BlobLinks {
+  private readonly lookups = new Gather<Question, Row | undefined>((questions) => this.findAll(questions));
+
+  constructor(private readonly database: Database) {}
+
+  /** @throws OciError NAME_UNKNOWN, BLOB_UNKNOWN */
+  async get(repository: RepositoryName, digest: Digest): Promise<BlobLink> {
+    const row = await this.lookups.ask({ repository, digest });
+    if (!row?.known) throw nameUnknown(repository);
+    if (row.storage_key === null) throw blobUnknown(digest);
+    return { digest, size: Number(row.size), key: parseStorageKey(row.storage_key) };
+  }
+
+  /** Links a blob of `from`, or of any repository without it. False where that cannot be: nothing is said about why (wire-protocol row 11). */
+  async mount(repository: RepositoryName, mustExist: boolean, digest: Digest, from: RepositoryName | undefined, meta: string): Promise<boolean> {
+    const [row] = await this.database.sql<{ mounted: boolean }>(MOUNT, [repository, mustExist, digest, from, meta]);
+    return row?.mounted === true;
+  }
+
+  /** Takes the blob out of the repository. @returns 'in_use' where a manifest of the repository needs it. @throws OciError NAME_UNKNOWN, BLOB_UNKNOWN */
+  async unlink(repository: RepositoryName, digest: Digest, meta: string): Promise<'unlinked' | 'in_use'> {
+    const [row] = await this.database.sql<{ outcome: string }>(UNLINK, [repository, digest, meta]);
+    if (row?.outcome === 'name_unknown') throw nameUnknown(repository);
+    if (row?.outcome === 'unknown') throw blobUnknown(digest);
+    return row?.outcome === 'in_use' ? 'in_use' : 'unlinked';
+  }
+
+  private async findAll(questions: readonly Question[]): Promise<(Row | undefined)[]> {
+    const rows = await this.database.sql<Row>(FIND, [questions.map((q) => q.repository), questions.map((q) => q.digest)]);
+    const answers: (Row | undefined)[] = new Array(questions.length);
+    for (const row of rows) answers[Number(row.i) - 1] = row;
+    return answers;
+  }
+}

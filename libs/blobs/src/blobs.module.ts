@@ -1,0 +1,54 @@
+import { Module } from '@nestjs/common';
+import type { DynamicModule, OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import type { BlobStorage } from '@waybill/blob-storage';
+import type { Database } from '@waybill/platform';
+import { BlobLinks } from './blob-links.js';
+import { BlobReads } from './blob-reads.js';
+import type { BlobReadOptions } from './blob-reads.js';
+import { BlobRoutes } from './blob-routes.js';
+import type { BlobRouteOptions } from './blob-routes.js';
+import { UploadReaper } from './upload-reaper.js';
+import { UploadRoutes } from './upload-routes.js';
+import { UploadSessionTable } from './upload-session-table.js';
+import type { UploadTimes } from './upload-session-table.js';
+import { Uploads } from './uploads.js';
+import { WarmUploads } from './warm-uploads.js';
+
+export interface BlobsOptions extends BlobRouteOptions, BlobReadOptions, UploadTimes {
+  readonly database: Database;
+  readonly storage: BlobStorage;
+  /** Seconds between two passes of the reaper. */
+  readonly reapEvery: number;
+  /** Told of background work that failed and will be tried again. */
+  readonly report: (error: unknown) => void;
+}
+
+/** Blobs and uploads: the role `blobs`. */
+@Module({})
+export class BlobsModule implements OnApplicationBootstrap, OnApplicationShutdown {
+  constructor(private readonly reaper: UploadReaper) {}
+
+  static register(options: BlobsOptions): DynamicModule {
+    const links = new BlobLinks(options.database);
+    const blobs = new BlobRoutes(links, new BlobReads(options.storage, options), options);
+    const table = new UploadSessionTable(options.database, options);
+    const uploads = new Uploads(table, options.storage, new WarmUploads(), options.mustExist);
+    return {
+      module: BlobsModule,
+      providers: [
+        { provide: BlobRoutes, useValue: blobs },
+        { provide: UploadRoutes, useValue: new UploadRoutes(uploads, blobs) },
+        { provide: UploadReaper, useValue: new UploadReaper(options.database, options.storage, options.reapEvery, options.report) },
+      ],
+      exports: [BlobRoutes, UploadRoutes],
+    };
+  }
+
+  onApplicationBootstrap(): void {
+    this.reaper.start();
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.reaper.stop();
+  }
+}

@@ -1,0 +1,63 @@
+import type { Hash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { BlobWriter } from '@waybill/blob-storage';
+
+/** How a body ended: at its end, or with the client gone before it. */
+export type TransferEnd = 'complete' | 'aborted';
+
+/**
+ * Moves a request's body into a writer, and through `hash` where there is one. The source stops while the writer asks to wait.
+ * Resolves when every received byte was taken; rejects when the writer fails, with the rest of the body unread.
+ */
+export function transfer(source: IncomingMessage, writer: BlobWriter, hash: Hash | undefined): Promise<TransferEnd> {
+  return new Promise((resolve, reject) => {
+    let waiting: Promise<void> | undefined;
+    let ended: TransferEnd | undefined;
+
+    const finish = (end: TransferEnd): void => {
+      if (ended !== undefined) return;
+      ended = end;
+      if (waiting === undefined) settle();
+    };
+    const settle = (): void => {
+      detach();
+      if (ended !== undefined) resolve(ended);
+    };
+    const fail = (error: unknown): void => {
+      detach();
+      source.pause();
+      reject(error);
+    };
+    const take = (chunk: Buffer): void => {
+      hash?.update(chunk);
+      waiting = writer.write(chunk);
+      if (waiting === undefined) return;
+      source.pause();
+      waiting.then(() => {
+        waiting = undefined;
+        if (ended === undefined) source.resume();
+        else settle();
+      }, fail);
+    };
+    const complete = (): void => finish('complete');
+    // 'close' follows 'end' on a whole body; without it the client went away. 'error' (ECONNRESET) says the same.
+    const aborted = (): void => finish('aborted');
+    const detach = (): void => {
+      source.off('data', take).off('end', complete).off('close', aborted).off('error', aborted);
+    };
+    source.on('data', take).on('end', complete).on('close', aborted).on('error', aborted);
+    if (source.readableEnded) complete();
+    else if (source.destroyed) aborted();
+  });
+}
+
+/** Whether a request announces a body. One without length and without chunked coding has none (RFC 9112 section 6.3). */
+export function hasBody(request: IncomingMessage): boolean {
+  return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+}
+
+/** Bytes announced; undefined for a chunked body. */
+export function announcedLength(request: IncomingMessage): number | undefined {
+  if (request.headers['transfer-encoding'] !== undefined) return undefined;
+  return Number(request.headers['content-length'] ?? 0);
+}

@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { RunningChild } from './child-process.js';
+import { freePort } from './free-port.js';
+import type { RegistryUnderTest } from './registry-under-test.js';
+import { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
+
+const workspace = fileURLToPath(new URL('../../../', import.meta.url));
+
+export interface RegistryOptions {
+  /** The roles of this process; all of them unless given. */
+  readonly roles?: readonly ('blobs' | 'manifests')[];
+  /** Further settings by their environment names, such as `WAYBILL_REGISTRY_READ_ONLY`. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Where the data is kept; a folder that `stop` removes unless given. */
+  readonly dataFolder?: string;
+  /** A Postgres of the caller's; one supervised by the registry unless given. */
+  readonly databaseUrl?: string;
+}
+
+/** `apps/registry` in a process of its own, on ports and in a folder that nobody else uses. */
+export class RegistryProcess implements RegistryUnderTest {
+  #child: RunningChild;
+  #earlier = '';
+
+  private constructor(
+    readonly baseUrl: string,
+    readonly metricsUrl: string,
+    readonly dataFolder: string,
+    private readonly environment: NodeJS.ProcessEnv,
+    private readonly folder: TemporaryFolder | undefined,
+  ) {
+    this.#child = this.#spawn();
+  }
+
+  /** Starts it and waits for the first 200 on `/v2/`. */
+  static async start(options: RegistryOptions = {}): Promise<RegistryProcess> {
+    const folder = options.dataFolder === undefined ? await temporaryFolder('reg') : undefined;
+    const dataFolder = options.dataFolder ?? folder?.path ?? '';
+    const [port, metricsPort] = [await freePort(), await freePort()];
+    const environment: NodeJS.ProcessEnv = {
+      ...withoutSettings(process.env),
+      WAYBILL_HTTP_ADDRESS: `127.0.0.1:${port}`,
+      WAYBILL_METRICS_ADDRESS: `127.0.0.1:${metricsPort}`,
+      WAYBILL_DATA_DIR: dataFolder,
+      ...(options.roles === undefined ? {} : { WAYBILL_ROLES: options.roles.join(',') }),
+      ...(options.databaseUrl === undefined ? {} : { DATABASE_URL: options.databaseUrl }),
+      ...options.settings,
+    };
+    const registry = new RegistryProcess(`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, environment, folder);
+    try {
+      await registry.#ready();
+    } catch (error) {
+      await registry.kill();
+      await folder?.remove();
+      throw error;
+    }
+    return registry;
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  logs(): string {
+    return this.#earlier + this.#child.output;
+  }
+
+  async stop(): Promise<void> {
+    const inTime = await this.#child.stop();
+    await this.#postgresEnded();
+    await this.folder?.remove();
+    if (!inTime) throw new Error(`The registry did not end within 15 s of SIGTERM.\n${this.logs()}`);
+  }
+
+  /** SIGKILL: nothing is flushed, no connection is closed in order. The data stay. */
+  async kill(): Promise<void> {
+    await this.#child.stop('SIGKILL');
+    await this.#postgresEnded();
+  }
+
+  /** Starts again after `kill`, on the same data and the same ports. */
+  async restart(): Promise<void> {
+    this.#earlier = `${this.logs()}\n--- started again ---\n`;
+    this.#child = this.#spawn();
+    await this.#ready();
+  }
+
+  #spawn(): RunningChild {
+    return new RunningChild({
+      command: join(workspace, 'node_modules', '.bin', 'node'),
+      arguments: ['--enable-source-maps', join(workspace, 'apps', 'registry', 'dist', 'main.js')],
+      environment: this.environment,
+      folder: this.dataFolder,
+    });
+  }
+
+  #ready(): Promise<void> {
+    return this.#child.waitUntil(async () => (await fetch(`${this.baseUrl}/v2/`)).status === 200);
+  }
+
+  /** A supervised Postgres outlives a killed registry by a moment; until then its folder cannot be removed. */
+  async #postgresEnded(): Promise<void> {
+    for (let tries = 0; tries < 400 && (await this.#postgresRuns()); tries += 1) await delay(25);
+  }
+
+  async #postgresRuns(): Promise<boolean> {
+    const file = await readFile(join(this.dataFolder, 'postgres', 'postmaster.pid'), 'utf8').catch(() => '');
+    const pid = Number(file.split('\n', 1)[0]);
+    if (!Number.isInteger(pid) || pid <= 1) return false;
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** The environment of the tests themselves must not configure the registry. */
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^(WAYBILL_|DATABASE_URL$|NODE_OPTIONS$|PG[A-Z]+$)/.test(name)));
+}

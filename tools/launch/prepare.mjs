@@ -49,7 +49,7 @@ function matchesLockfile() {
   if (record === undefined || !existsSync(join(modules, '.bin', 'node'))) return false;
   const installed = JSON.parse(record).packages;
   const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
-  const same = (a, b) => a.version === b.version && a.integrity === b.integrity && a.link === b.link;
+  const same = (a, b) => a.version === b.version && a.link === b.link && (!a.integrity || !b.integrity || a.integrity === b.integrity);
   return (
     Object.keys(installed).every((path) => wanted[path] && same(installed[path], wanted[path])) &&
     Object.keys(wanted).every((path) => path === '' || wanted[path].optional || wanted[path].devOptional || installed[path])

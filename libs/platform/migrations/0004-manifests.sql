@@ -20,7 +20,7 @@ BEGIN
 END $$;
 
 -- Points a tag at a manifest that the caller has locked. Appends TagMoved unless it points there already; answers whether it moved.
--- p_expected: NULL any; '' the tag must not exist; a digest: the tag must point at it. Otherwise WB412, which undoes the whole push.
+-- p_expected: NULL any; '' the tag must not exist; '*' it must; a digest: it must point there. Otherwise WB412, which undoes the whole push.
 CREATE FUNCTION reg.move_tag(p_repo uuid, p_tenant int, p_tag text, p_manifest bigint, p_digest text, p_expected text, p_reason text, p_meta jsonb)
 RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
@@ -31,7 +31,7 @@ BEGIN
     IF FOUND THEN
       SELECT m.digest INTO v_old_digest FROM reg.manifest m WHERE m.manifest_id = v_old;
     END IF;
-    IF coalesce(v_old_digest, '') <> p_expected THEN
+    IF CASE p_expected WHEN '*' THEN v_old IS NULL ELSE coalesce(v_old_digest, '') <> p_expected END THEN
       RAISE EXCEPTION 'tag % does not stand where the request expects it', p_tag USING ERRCODE = 'WB412', DETAIL = coalesce(v_old_digest, '');
     END IF;
     IF v_old = p_manifest THEN RETURN false; END IF;

@@ -1,3 +1,4 @@
+export { readBody } from './http/read-body.js';
 export { ByteCache } from './byte-cache.js';
 export { isNotModified, namesDigest } from './http/conditional.js';
 export type { Handler, Handlers } from './http/handler.js';

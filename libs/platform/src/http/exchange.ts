@@ -1,31 +1,74 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** Flat list: name, value, name, value. Node writes it with less work than an object. */
 export type HeaderList = readonly string[];
 
+/** On every answer. Clients may insist on the first (wire-protocol G6); the second keeps a browser from running a blob (section 7 point 5). */
+const ALWAYS = ['Docker-Distribution-Api-Version', 'registry/2.0', 'X-Content-Type-Options', 'nosniff'] as const;
+const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+const USER_AGENT_LENGTH = 256;
+
 /** One request and its response. Made by the front controller for every `/v2/` request. */
 export class Exchange {
   /** Who acts; '' while the registry runs without authentication. Upload sessions are bound to it. */
   readonly principal: string = '';
+  /** The status sent; 0 before that. */
+  status = 0;
+  private id: string | undefined;
+  private trace: string | undefined;
 
   constructor(readonly request: IncomingMessage, readonly response: ServerResponse) {}
 
+  /** `X-Request-Id` where a proxy in front has given one, else our own. */
+  get requestId(): string {
+    const given = this.request.headers['x-request-id'];
+    return (this.id ??= typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID());
+  }
+
+  /** W3C trace context: the caller's where it is well-formed, else the beginning of a new trace. */
+  get traceparent(): string {
+    const given = this.request.headers['traceparent'];
+    return (this.trace ??= typeof given === 'string' && TRACEPARENT.test(given) ? given : `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`);
+  }
+
+  get traceId(): string {
+    return this.traceparent.slice(3, 35);
+  }
+
   /**
    * Writes the whole answer in one go: `Docker-Distribution-Api-Version`, `X-Content-Type-Options` and an exact Content-Length are added here.
-   * On HEAD, 204 and 304 the body is not sent; its length is announced on HEAD. A caller that only knows the length (HEAD of a blob) gives
-   * a Content-Length in `headers` and no body.
+   * On HEAD the body is not sent, only its length; a caller that knows no more than the length (HEAD of a blob) gives a Content-Length in `headers`
+   * and no body. 204 and 304 have neither.
    */
   reply(status: number, headers: HeaderList, body?: Buffer | string): void {
-    throw new Error(`reply is being written: ${status} ${headers.length} ${body?.length}`);
+    this.status = status;
+    const head = [...ALWAYS, ...headers];
+    const withLength = body !== undefined || this.request.method !== 'HEAD';
+    if (withLength && status !== 204 && status !== 304) head.push('Content-Length', String(body === undefined ? 0 : Buffer.byteLength(body)));
+    this.response.writeHead(status, head);
+    this.response.end(this.request.method === 'HEAD' ? undefined : body);
   }
 
   /** Begins an answer whose `length` bytes follow by `response.write`; the caller ends the response. */
   begin(status: number, headers: HeaderList, length: number): ServerResponse {
-    throw new Error(`begin is being written: ${status} ${headers.length} ${length}`);
+    this.status = status;
+    return this.response.writeHead(status, [...ALWAYS, ...headers, 'Content-Length', String(length)]);
   }
 
-  /** The `meta` of the events that this request appends (event-log.md 2.2), as the JSON text of a parameter. Made when first asked for. */
+  /**
+   * The `meta` of the events that this request appends (event-log.md 2.2), as the JSON text of a parameter. It holds no personal data: addresses
+   * and people are references into es.actor, which there are none of without authentication.
+   */
   eventMeta(repository: string): string {
-    throw new Error(`eventMeta is being written: ${repository}`);
+    return JSON.stringify({
+      repo_name: repository,
+      request_id: this.requestId,
+      actor_ref: null,
+      auth_kind: 'none',
+      traceparent: this.traceparent,
+      client: { ua: this.request.headers['user-agent']?.slice(0, USER_AGENT_LENGTH) ?? null, ip_ref: null },
+    });
   }
 }

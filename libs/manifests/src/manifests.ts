@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { digestAlgorithm, unsupported } from '@waybill/oci';
+import type { Digest, Reference, RepositoryName, Tag } from '@waybill/oci';
+import { ByteCache } from '@waybill/platform';
+import { parsePush } from './manifest-push.js';
+import type { ManifestPush } from './manifest-push.js';
+import type { Expectation, ManifestRow, ManifestTable } from './manifest-table.js';
+
+/** The bytes of a live manifest are gone or are not those of its digest: a loss of data, answered 500, never served. */
+export class CorruptManifest extends Error {
+  override readonly name = 'CorruptManifest';
+
+  constructor(digest: Digest) {
+    super(`the stored bytes of the manifest ${digest} are missing or damaged; push the manifest again from a copy after deleting it`);
+  }
+}
+
+export interface ManifestRules {
+  /** Whether a repository has to exist before something is pushed into it. */
+  readonly mustExist: (repository: RepositoryName) => boolean;
+  /** Whether the children of an index may be absent (wire-protocol M7). */
+  readonly sparse: (repository: RepositoryName) => boolean;
+  /** Seconds for which a deleted manifest keeps what an undelete needs. */
+  readonly undeleteSeconds: number;
+}
+
+export class Manifests {
+  constructor(private readonly table: ManifestTable, private readonly cache: ByteCache, private readonly rules: ManifestRules) {}
+
+  /** end-3. @throws OciError NAME_UNKNOWN, MANIFEST_UNKNOWN */
+  find(repository: RepositoryName, reference: Reference): Promise<ManifestRow> {
+    return this.table.get(repository, reference);
+  }
+
+  /** The exact bytes that were pushed. @throws CorruptManifest */
+  content(digest: Digest): Buffer | Promise<Buffer> {
+    return this.cache.get(digest) ?? this.load(digest);
+  }
+
+  /** end-7a, end-7b. @throws what parsePush and ManifestTable.put throw */
+  async push(repository: RepositoryName, reference: Reference, tags: readonly Tag[], bytes: Buffer, contentType: string | undefined, expected: Expectation, meta: string): Promise<ManifestPush> {
+    const push = parsePush(bytes, contentType, reference, tags);
+    await this.table.put(repository, push, this.rules.mustExist(repository), this.rules.sparse(repository), expected, meta);
+    return push;
+  }
+
+  /** end-9. @throws OciError NAME_UNKNOWN, MANIFEST_UNKNOWN, UNSUPPORTED where an index lists the manifest */
+  async delete(repository: RepositoryName, digest: Digest, meta: string): Promise<void> {
+    const index = await this.table.delete(repository, digest, this.rules.undeleteSeconds, meta);
+    if (index !== undefined) throw unsupported(`the manifest ${digest} is listed by the index ${index} of this repository: delete the index first`);
+  }
+
+  /** end-9. @throws OciError NAME_UNKNOWN, MANIFEST_UNKNOWN */
+  deleteTag(repository: RepositoryName, tag: Tag, meta: string): Promise<void> {
+    return this.table.deleteTag(repository, tag, meta);
+  }
+
+  private async load(digest: Digest): Promise<Buffer> {
+    const bytes = await this.table.content(digest);
+    if (bytes === undefined || !digest.endsWith(`:${createHash(digestAlgorithm(digest)).update(bytes).digest('hex')}`)) throw new CorruptManifest(digest);
+    this.cache.set(digest, bytes);
+    return bytes;
+  }
+}

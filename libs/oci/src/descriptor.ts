@@ -22,8 +22,9 @@ const DESCRIPTOR_KEYS = foldedKeys('mediaType', 'digest', 'size', 'urls', 'annot
 const PLATFORM_KEYS = foldedKeys('architecture', 'os', 'os.version', 'os.features', 'variant', 'features');
 
 /**
- * Checks a descriptor (wire-protocol M5); media types may be unknown, other keys may be present. `data` is verified: it must be the base64 of exactly the content that size and
- * digest name, for a client may use it unseen. `where` begins every message. Throws OciError MANIFEST_INVALID (400).
+ * Checks a descriptor (wire-protocol M5). Media types may be unknown, other keys may be present. `data` is verified: it must be the base64 of
+ * exactly the content that size and digest name, for a client may use it unseen. `where` begins every message. Throws OciError
+ * MANIFEST_INVALID (400).
  */
 export function parseDescriptor(value: unknown, where: string): Descriptor {
   const object = parseObject(value, where);
@@ -90,6 +91,9 @@ export function parseArtifactType(value: unknown, where: string): string | undef
   return value;
 }
 
+/** Longer than any key that is known. To fold a key of a megabyte would take long, and no letter becomes shorter by it. */
+const MAX_KEY_LENGTH = 16;
+
 /** Keys by the form that a reader which ignores case compares. */
 export type FoldedKeys = ReadonlyMap<string, string>;
 
@@ -105,7 +109,7 @@ export function foldedKeys(...keys: readonly string[]): FoldedKeys {
 export function refuseCaseVariants(object: JsonObject, known: FoldedKeys, where: string): void {
   for (const key of Object.keys(object)) {
     const exact = known.get(key);
-    if (exact === key) continue;
+    if (exact === key || key.length > MAX_KEY_LENGTH) continue;
     const meant = exact ?? known.get(fold(key));
     if (meant !== undefined) throw manifestInvalid(`${where} has the key ${quoted(key)}, which some readers take for ${quoted(meant)}: use that spelling or another key`);
   }

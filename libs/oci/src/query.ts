@@ -45,7 +45,7 @@ export function formatQuery(parameters: QueryParameters): string {
   const pairs: string[] = [];
   for (const [name, value] of Object.entries(parameters)) {
     if (value === undefined) continue;
-    for (const each of Array.isArray(value) ? value : [value]) pairs.push(`${name}=${encodeURIComponent(String(each))}`);
+    for (const each of typeof value === 'object' ? value : [value]) pairs.push(`${name}=${encodeURIComponent(String(each))}`);
   }
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
 }

@@ -18,9 +18,10 @@ const UNSATISFIABLE: BlobRange = { kind: 'unsatisfiable' };
 const SPEC = /^([0-9]*)-([0-9]*)$/;
 
 /**
- * Reads the `Range` header of a blob request; `size` is the blob's, in bytes. Never throws: a header that is absent, malformed, in another unit, or still of
- * more than 16 ranges once overlapping and adjacent ones are joined, asks for the whole blob (RFC 9110 lets a server ignore the header, and every client
- * accepts a 200). An end past the blob is clipped. An end before its start is a range that no blob has, as the conformance tool wants it.
+ * Reads the `Range` header of a blob request; `size` is the blob's, in bytes. Never throws: a header that is absent, malformed, in another
+ * unit, or still of more than 16 ranges once overlapping and adjacent ones are joined, asks for the whole blob (RFC 9110 lets a server
+ * ignore the header, and every client accepts a 200). An end past the blob is clipped. An end before its start is a range that no blob
+ * has, as the conformance tool wants it; among several, such a range is left out.
  */
 export function parseRange(header: string | undefined, size: number): BlobRange {
   if (header === undefined || !/^bytes=/i.test(header)) return WHOLE;
@@ -55,8 +56,8 @@ function coalesce(ranges: ByteRange[]): ByteRange[] {
 }
 
 /**
- * Reads the `Content-Range` of an upload's chunk, `<start>-<end>` without unit or total (wire-protocol section 2). Undefined when it is malformed, ends before
- * it starts, or is beyond 2^53-1: the handler answers 416 with the headers of the session, which it alone knows.
+ * Reads the `Content-Range` of an upload's chunk, `<start>-<end>` without unit or total (wire-protocol section 2). Undefined when it is
+ * malformed, ends before it starts, or is beyond 2^53-1: the handler answers 416 with the headers of the session, which it alone knows.
  */
 export function parseContentRange(header: string): ByteRange | undefined {
   const parts = /^([0-9]+)-([0-9]+)$/.exec(header);

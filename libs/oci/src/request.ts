@@ -53,12 +53,12 @@ const ALLOW: Readonly<Record<Endpoint, string>> = {
 };
 
 /**
- * Reads the method and the raw request target (path and query, never decoded before) of a `/v2/` request. Unknown query parameters are ignored; of a repeated
- * one the first counts, except `tag` and `artifactType`.
+ * Reads the method and the raw request target (path and query, never decoded before) of a `/v2/` request. Unknown query parameters are
+ * ignored; of a repeated one the first counts, except `tag` and `artifactType`.
  *
- * Throws OciError, and nothing else: UNSUPPORTED 404 for a path outside the grammar, 405 with `Allow` for a method that the path does not have, 400 for a bad
- * `n`, 414 for too many `tag`s; NAME_INVALID and DIGEST_INVALID 400; MANIFEST_INVALID 400 for a bad tag; BLOB_UPLOAD_UNKNOWN 404 for an upload id that this
- * registry never gave out.
+ * Throws OciError, and nothing else: UNSUPPORTED 404 for a path outside the grammar, 405 with `Allow` for a method that the path does not
+ * have, 400 for a bad `n`, 414 for too many `tag`s; NAME_INVALID and DIGEST_INVALID 400; MANIFEST_INVALID 400 for a bad tag;
+ * BLOB_UPLOAD_UNKNOWN 404 for an upload id that this registry never gave out.
  */
 export function parseRequest(method: string, url: string): OciRequest {
   const mark = url.indexOf('?');
@@ -165,7 +165,7 @@ function wrongMethod(method: string, endpoint: Endpoint): Error {
   return unsupported(`${quoted(method)} is not a method of this path: use ${ALLOW[endpoint]}`, 405, { Allow: ALLOW[endpoint] });
 }
 
-/** The inverse of parseRequest, in canonical form: digests unencoded in paths, GET where HEAD has the same kind, no parameter that the kind does not carry. */
+/** The inverse of parseRequest, in canonical form: digests unencoded in paths, GET where HEAD is the same kind, no parameter that the kind does not carry. */
 export function formatRequest(request: OciRequest): { readonly method: string; readonly url: string } {
   const base = 'repository' in request && request.repository !== undefined ? `/v2/${request.repository}` : '/v2';
   switch (request.kind) {

@@ -40,10 +40,14 @@ export abstract class BlobStorage {
   /** Size in bytes of a committed object; undefined where there is none. */
   abstract stat(key: StorageKey): Promise<number | undefined>;
 
-  /** Removes an object, committed or not, with everything that a dead writer may have left of it. A missing one is success. */
-  abstract delete(key: StorageKey): Promise<void>;
+  /**
+   * Removes an object, committed or not, with everything that a dead writer may have left of it. A missing one is success.
+   * @param state 'committed' where the caller knows that the writer committed: S3 then makes one call, and otherwise a second one that
+   *   looks for unfinished parts of this key
+   */
+  abstract delete(key: StorageKey, state?: 'committed'): Promise<void>;
 
-  /** A URL that serves the object's bytes to GET for `seconds`; undefined where the storage cannot (see `supports`). */
+  /** A URL that serves the object's bytes to GET for `seconds` (1 to 604800); undefined where the storage cannot. */
   abstract presign(key: StorageKey, seconds: number): Promise<string | undefined>;
 
   /** Rejects when the storage would not take a write now; for /readyz. Leaves nothing behind. */

@@ -52,7 +52,7 @@ export async function syncDirectoryOnce(path: string): Promise<void> {
 }
 
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 }
 
 /** An error of the file system as callers are to see it: no room (EDQUOT is a user's or project's share of it) is StorageFull. */

@@ -3,6 +3,9 @@ import { BlobStorage, type BlobWriter, type ByteRange, type ByteSink, type Stora
 import { ObjectMissing, TruncatedObject, WriterMisuse } from '../errors.js';
 import { MemoryWriter } from './memory-writer.js';
 
+/** Bytes handed to a sink at a time, so that a large object is no special case for its receiver. */
+const CHUNK = 1024 * 1024;
+
 export interface MemoryOptions {
   /** Most bytes to hold, those of running writers included; a writer that would pass it gets StorageFull. Default: no limit. */
   readonly capacity?: number;
@@ -39,7 +42,7 @@ export class MemoryBlobStorage extends BlobStorage {
     const object = this.get(key);
     const { start, end } = range ?? { start: 0, end: object.length - 1 };
     const bytes = object.subarray(start, end + 1);
-    if (bytes.length > 0) await sink(bytes);
+    for (let offset = 0; offset < bytes.length; offset += CHUNK) await sink(bytes.subarray(offset, offset + CHUNK));
     const missing = end + 1 - start - bytes.length;
     if (missing > 0) throw new TruncatedObject(key, missing);
   }

@@ -1,1 +1,2 @@
-export {};
+export { describeBlobStorage } from './blob-storage.contract.js';
+export type { BlobStorageSuite, BlobStorageSupport, BlobStorageUnderTest } from './blob-storage.contract.js';

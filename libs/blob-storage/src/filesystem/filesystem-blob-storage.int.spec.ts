@@ -1,0 +1,209 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { mkdir, readdir, rename, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DependencyUnavailable, StorageFull } from '@waybill/oci';
+import { RunningChild, temporaryFolder, type TemporaryFolder } from '@waybill/testing';
+import type { BlobStorage } from '../blob-storage.js';
+import { CheckedBlobStorage } from '../checked-blob-storage.js';
+import { ObjectMissing, TruncatedObject } from '../errors.js';
+import { newStorageKey, parseStorageKey } from '../storage-key.js';
+import { describeBlobStorage, type BlobStorageUnderTest } from '../testing/blob-storage.contract.js';
+import { bytesOf, readAll, upload } from '../testing/transfers.js';
+import type { SyncKind } from './durability.js';
+import { FilesystemBlobStorage } from './filesystem-blob-storage.js';
+import { objectPath } from './layout.js';
+
+const MiB = 1024 * 1024;
+
+async function filesOf(root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  return entries.filter(entry => entry.isFile()).map(entry => entry.name);
+}
+
+function openDescriptors(root: string): number {
+  const links = execFileSync('ls', ['-l', `/proc/${process.pid}/fd`], { encoding: 'utf8' });
+  return links.split('\n').filter(line => line.includes(root)).length;
+}
+
+async function underTest(wrap: (storage: BlobStorage) => BlobStorage): Promise<BlobStorageUnderTest> {
+  const folder = await temporaryFolder('fs');
+  const root = join(folder.path, 'a', 'blobs');
+  const storage = wrap(await FilesystemBlobStorage.open({ root }));
+  return {
+    storage,
+    openAnother: async () => wrap(await FilesystemBlobStorage.open({ root })),
+    list: () => filesOf(root),
+    close: async () => {
+      await storage.close();
+      expect(openDescriptors(root)).toBe(0);
+      await folder.remove();
+    },
+  };
+}
+
+const supports = { sharing: true, refusesUsedKeys: true, presign: false, checks: false };
+const sizes = [32 * MiB + 1, 70 * MiB];
+describeBlobStorage({ name: 'filesystem', supports, sizes, create: () => underTest(storage => storage) });
+describeBlobStorage({ name: 'filesystem, checked', supports: { ...supports, checks: true }, sizes, create: () => underTest(storage => new CheckedBlobStorage(storage)) });
+
+describe('the filesystem storage', () => {
+  let folder: TemporaryFolder;
+  let calls: SyncKind[];
+  let storage: FilesystemBlobStorage;
+  const open = (): Promise<FilesystemBlobStorage> => FilesystemBlobStorage.open({ root: folder.path, observe: kind => calls.push(kind) });
+  const count = (kind: SyncKind): number => calls.filter(call => call === kind).length;
+
+  beforeEach(async () => {
+    folder = await temporaryFolder('fs');
+    calls = [];
+    storage = await open();
+  });
+  afterEach(async () => {
+    await storage.close();
+    expect(openDescriptors(folder.path)).toBe(0);
+    await folder.remove();
+  });
+
+  it('syncs each file once, shares the fsync of the directory, and makes its name durable once', async () => {
+    const keys = Array.from({ length: 32 }, newStorageKey);
+    const writers = keys.map(key => storage.create(key));
+    await Promise.all(writers.map(writer => writer.write(bytesOf(4096))));
+    await Promise.all(writers.map(writer => writer.commit()));
+    await Promise.all(keys.map(key => storage.persist(key)));
+    expect(count('file')).toBe(32);
+    // One for the first committer, one for all who came while it ran; a third where the loop turned between two commits.
+    expect(count('directory')).toBeLessThanOrEqual(3);
+    expect(count('root')).toBeLessThanOrEqual(2);
+
+    calls = [];
+    await Promise.all(keys.map(key => storage.persist(key)));
+    expect(calls).toEqual([]);
+    const key = newStorageKey();
+    await upload(storage, key, bytesOf(100), 100);
+    await storage.persist(key);
+    expect(calls.sort()).toEqual(['directory', 'file']);
+  });
+
+  it('persists what another process wrote by syncs of its own, the name of the directory included', async () => {
+    const key = newStorageKey();
+    await upload(storage, key, bytesOf(1000), 1000);
+    await storage.persist(key);
+    const another = await open();
+    calls = [];
+    await another.persist(key);
+    expect(calls.sort()).toEqual(['directory', 'file', 'root']);
+    await expect(another.persist(newStorageKey())).rejects.toBeInstanceOf(ObjectMissing);
+    await another.close();
+  });
+
+  it('may show what an unfinished writer of another process wrote, and deletes it', async () => {
+    const key = newStorageKey();
+    const another = await open();
+    const writer = another.create(key);
+    for (let i = 0; i < 4; i++) await writer.write(bytesOf(MiB));
+    while ((await storage.stat(key)) === undefined) await delay(1);
+    expect(await another.stat(key)).toBeUndefined();
+    await storage.delete(key);
+    await expect(writer.commit()).rejects.toBeInstanceOf(ObjectMissing);
+    expect(await filesOf(folder.path)).toEqual([]);
+    await another.close();
+  });
+
+  it.each([60_000, 5 * MiB])('tells a file of %i bytes that was cut short as truncated', async size => {
+    const key = newStorageKey();
+    await upload(storage, key, bytesOf(size), MiB);
+    await truncate(objectPath(folder.path, key), size - 10);
+    await expect(readAll(storage, key, { start: 0, end: size - 1 })).rejects.toBeInstanceOf(TruncatedObject);
+    await storage.delete(key);
+  });
+
+  it('does not write below a root that is gone, and says that it is not available', async () => {
+    const checked = new CheckedBlobStorage(storage);
+    await rename(folder.path, `${folder.path}-away`);
+    await expect(upload(checked, newStorageKey(), bytesOf(10), 10)).rejects.toBeInstanceOf(DependencyUnavailable);
+    await expect(upload(checked, newStorageKey(), bytesOf(5 * MiB), MiB)).rejects.toBeInstanceOf(DependencyUnavailable);
+    await expect(checked.check()).rejects.toBeInstanceOf(DependencyUnavailable);
+    await rename(`${folder.path}-away`, folder.path);
+    await checked.check();
+    await upload(checked, newStorageKey(), bytesOf(10), 10);
+  });
+});
+
+describe('a killed writer', () => {
+  it('loses nothing that was acknowledged, at whatever moment kill -9 comes', async () => {
+    const folder = await temporaryFolder('fs');
+    const acknowledged: string[] = [];
+    for (let round = 0; round < 5; round++) {
+      const child = new RunningChild({ command: process.execPath, arguments: [fileURLToPath(new URL('../testing/crash-child.js', import.meta.url)), folder.path] });
+      await child.waitUntil(async () => child.output.includes('\n'));
+      await delay(100 + Math.random() * 300);
+      await child.stop('SIGKILL');
+      acknowledged.push(...child.output.split('\n').slice(0, -1));
+    }
+    const storage = await FilesystemBlobStorage.open({ root: folder.path });
+    expect(acknowledged.length).toBeGreaterThan(20);
+    for (const line of acknowledged) {
+      const [key = '', digest, size] = line.split(' ');
+      const bytes = await readAll(storage, parseStorageKey(key));
+      expect(`${createHash('sha256').update(bytes).digest('hex')} ${bytes.length}`).toBe(`${digest} ${size}`);
+    }
+    await storage.close();
+    await folder.remove();
+  }, 60_000);
+});
+
+describe('a full disk', () => {
+  if (process.getuid?.() !== 0) {
+    if (process.env['CI'] === 'true') throw new Error('The tests of a full disk mount a small file system and have to run as root.');
+    process.stderr.write('left out: the tests of a full disk mount a small file system, which only root may do\n');
+    it.skip('needs root', () => undefined);
+    return;
+  }
+  let folder: TemporaryFolder;
+  let storage: FilesystemBlobStorage;
+  beforeEach(async () => {
+    folder = await temporaryFolder('full');
+    await mkdir(join(folder.path, 'disk'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', join(folder.path, 'disk')]);
+    storage = await FilesystemBlobStorage.open({ root: join(folder.path, 'disk') });
+  });
+  afterEach(async () => {
+    await storage.close();
+    execFileSync('umount', [join(folder.path, 'disk')]);
+    await folder.remove();
+  });
+
+  it('refuses the upload that does not fit, keeps nothing of it, and loses nothing that was committed', async () => {
+    const [kept, bytes] = [newStorageKey(), bytesOf(6 * MiB)];
+    await upload(storage, kept, bytes, 65_536);
+    await storage.persist(kept);
+    const writer = storage.create(newStorageKey());
+    const filling = async (): Promise<void> => {
+      for (let i = 0; i < 400; i++) await writer.write(bytesOf(65_536));
+      await writer.commit();
+    };
+    await expect(filling()).rejects.toBeInstanceOf(StorageFull);
+    await expect(Promise.resolve(writer.write(bytesOf(1)))).rejects.toBeInstanceOf(StorageFull);
+    await writer.cancel();
+    expect(await filesOf(join(folder.path, 'disk'))).toEqual([kept]);
+    expect((await readAll(storage, kept)).equals(bytes)).toBe(true);
+    await upload(storage, newStorageKey(), bytesOf(6 * MiB), 65_536);
+  });
+
+  it('says so to a small upload and to the check, by the wrapper too', async () => {
+    const filler = newStorageKey();
+    const checked = new CheckedBlobStorage(storage);
+    await upload(storage, filler, Buffer.alloc(1000), 1000);
+    execFileSync('sh', ['-c', 'head -c 32M /dev/zero > "$0/filler" || true', join(folder.path, 'disk')], { stdio: 'ignore' });
+    await expect(upload(checked, newStorageKey(), bytesOf(60_000), 10_000)).rejects.toBeInstanceOf(StorageFull);
+    await expect(checked.check()).rejects.toBeInstanceOf(StorageFull);
+    expect((await filesOf(join(folder.path, 'disk'))).sort()).toEqual([filler, 'filler'].sort());
+    expect((await readAll(storage, filler)).length).toBe(1000);
+    expect((await stat(join(folder.path, 'disk', 'filler'))).size).toBeGreaterThan(15 * MiB);
+    expect(readdirSync(join(folder.path, 'disk')).filter(name => name.startsWith('.probe'))).toEqual([]);
+  });
+});

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { metaSchema } from './envelope.js';
+import type { EventMeta, StoredEvent } from './envelope.js';
+import type { RowChange } from './row-change.js';
+
+/** An event after parsing, at the newest schema version of its type. Every event of the registry belongs to a repository. */
+export interface RecordedEvent<Type extends string, Data> extends Omit<StoredEvent, 'type' | 'data' | 'meta' | 'repo_id'> {
+  readonly type: Type;
+  readonly data: Data;
+  readonly meta: EventMeta;
+  readonly repo_id: string;
+}
+
+/** An older schema version: how its data looked, and what turns it into the next version. Pure; run on read, never on what is stored. */
+export interface OlderVersion {
+  readonly data: z.ZodType;
+  readonly upcast: (data: unknown) => unknown;
+}
+
+interface Definition<Type extends string, Schema extends z.ZodType> {
+  /** Stable for ever: a new meaning is a new type. */
+  readonly type: Type;
+  /** Fields may be added within a version when they are optional; anything else needs the next version and an upcaster. */
+  readonly schema_version: number;
+  readonly data: Schema;
+  /** Keyed by version; with schema_version 3 it holds 1 and 2. */
+  readonly older?: Readonly<Record<number, OlderVersion>>;
+  /** The stream that an event of this type stands in. */
+  readonly stream: (data: z.infer<Schema>, repoId: string) => string;
+  /** What the event changes in the state tables. Pure, and independent of the SQL that wrote them: log:verify compares the two. */
+  readonly evolve: (event: RecordedEvent<Type, z.infer<Schema>>) => readonly RowChange[];
+}
+
+/** A stored event that no definition can read: written by a newer release, or not by this product. */
+export class EventUnreadable extends Error {
+  override readonly name = 'EventUnreadable';
+
+  constructor(readonly event: StoredEvent, reason: string) {
+    super(`event ${event.type} v${event.schema_version} at gpos ${event.gpos} (${event.stream} version ${event.version}) cannot be read: ${reason}`);
+  }
+}
+
+export type EventDefinition<Type extends string, Schema extends z.ZodType> = ReturnType<typeof defineEvent<Type, Schema>>;
+
+/** Binds a type to its schemas, its stream and its effect. `read` and `fold` throw EventUnreadable. */
+export function defineEvent<Type extends string, Schema extends z.ZodType>(definition: Definition<Type, Schema>) {
+  const { type, schema_version, data, stream, evolve } = definition;
+
+  function read(event: StoredEvent): RecordedEvent<Type, z.infer<Schema>> {
+    const parsed = data.safeParse(upcast(event, definition));
+    if (!parsed.success) throw new EventUnreadable(event, `its data is not what v${schema_version} says: ${z.prettifyError(parsed.error)}`);
+    const meta = metaSchema.safeParse(event.meta);
+    if (!meta.success) throw new EventUnreadable(event, `its meta is not as expected: ${z.prettifyError(meta.error)}`);
+    if (event.repo_id === null) throw new EventUnreadable(event, 'it names no repository, expected repo_id');
+    return { ...event, type, schema_version, data: parsed.data, meta: meta.data, repo_id: event.repo_id };
+  }
+
+  function fold(event: StoredEvent): readonly RowChange[] {
+    const recorded = read(event);
+    const expected = stream(recorded.data, recorded.repo_id);
+    if (expected !== event.stream) throw new EventUnreadable(event, `it belongs in the stream ${expected}`);
+    return evolve(recorded);
+  }
+
+  return { type, schema_version, data, older: definition.older ?? {}, stream, read, fold };
+}
+
+function upcast(event: StoredEvent, definition: { readonly schema_version: number; readonly older?: Readonly<Record<number, OlderVersion>> }): unknown {
+  if (!Number.isInteger(event.schema_version) || event.schema_version < 1 || event.schema_version > definition.schema_version) {
+    throw new EventUnreadable(event, `this release knows versions 1 to ${definition.schema_version}; it was written by a newer one, upgrade first`);
+  }
+  let data = event.data;
+  for (let version = event.schema_version; version < definition.schema_version; version++) {
+    const older = definition.older?.[version];
+    if (older === undefined) throw new EventUnreadable(event, `there is no upcaster from v${version} to v${version + 1}`);
+    const parsed = older.data.safeParse(data);
+    if (!parsed.success) throw new EventUnreadable(event, `its data is not what v${version} says: ${z.prettifyError(parsed.error)}`);
+    data = older.upcast(parsed.data);
+  }
+  return data;
+}

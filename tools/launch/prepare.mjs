@@ -3,7 +3,7 @@
 // Usage: node tools/launch/prepare.mjs [test]      `test`: a failure also ends with the summary line of `npm test`.
 import { spawnSync } from 'child_process';
 import { createHash } from 'crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'fs';
+import fs from 'fs';
 import { dirname, join, sep } from 'path';
 import { fileURLToPath } from 'url';
 
@@ -31,14 +31,14 @@ function prepare() {
         '(which then runs on a Node 24 of its own). Install a newer Node and run the command again.',
     );
   }
-  const lock = sha256(readFileSync(join(root, 'package-lock.json')));
+  const lock = sha256(fs.readFileSync(join(root, 'package-lock.json')));
   if (read(installStamp) !== lock) {
     if (!matchesLockfile()) install();
     write(installStamp, lock);
   }
   // Taken before the compiler starts: a file saved while it runs is built again next time.
   const sources = fingerprint();
-  if (read(buildStamp) === sources && projects().every((project) => existsSync(join(project, 'dist', '.tsbuildinfo')))) return;
+  if (read(buildStamp) === sources && projects().every((project) => fs.existsSync(join(project, 'dist', '.tsbuildinfo')))) return;
   build();
   write(buildStamp, sources);
 }
@@ -46,9 +46,9 @@ function prepare() {
 /** Whether npm's own record of what is in node_modules says the same as the lockfile, as after an `npm install` by hand. */
 function matchesLockfile() {
   const record = read(join(modules, '.package-lock.json'));
-  if (record === undefined || !existsSync(join(modules, '.bin', 'node'))) return false;
+  if (record === undefined || !fs.existsSync(join(modules, '.bin', 'node'))) return false;
   const installed = JSON.parse(record).packages;
-  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  const wanted = JSON.parse(fs.readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
   const same = (a, b) => a.version === b.version && a.link === b.link && (!a.integrity || !b.integrity || a.integrity === b.integrity);
   return (
     Object.keys(installed).every((path) => wanted[path] && same(installed[path], wanted[path])) &&
@@ -86,9 +86,9 @@ function build() {
 function removeOrphans() {
   for (const project of projects()) {
     const dist = join(project, 'dist');
-    for (const file of existsSync(dist) ? readdirSync(dist, { recursive: true }) : []) {
+    for (const file of fs.existsSync(dist) ? fs.readdirSync(dist, { recursive: true }) : []) {
       const stem = /^(.*?)(\.d\.ts|\.js|\.js\.map)$/.exec(String(file));
-      if (stem && !existsSync(join(project, 'src', `${stem[1]}.ts`))) rmSync(join(dist, String(file)));
+      if (stem && !fs.existsSync(join(project, 'src', `${stem[1]}.ts`))) fs.rmSync(join(dist, String(file)));
     }
   }
 }
@@ -99,19 +99,19 @@ function fingerprint() {
   for (const project of projects()) {
     files.push(join(project, 'package.json'), join(project, 'tsconfig.json'));
     const src = join(project, 'src');
-    if (existsSync(src)) files.push(...readdirSync(src, { recursive: true }).map((file) => join(src, String(file))));
+    if (fs.existsSync(src)) files.push(...readdirSync(src, { recursive: true }).map((file) => join(src, String(file))));
   }
   const lines = files.map((file) => {
-    const stat = statSync(file, { throwIfNoEntry: false }); // a file may go while we look
-    return `${file} ${stat?.mtimeMs} ${stat?.size}`;
+    const stat = fs.statSync(file, { throwIfNoEntry: false }); // a file may go while we look
+    return stat ? `${file} ${stat.mtimeMs} ${stat.size}` : file;
   });
   return sha256(lines.join('\n'));
 }
 
 /** The workspaces: e2e, tools, and the folders of apps and libs that hold a tsconfig.json. */
 function projects() {
-  const nested = ['apps', 'libs'].flatMap((group) => readdirSync(join(root, group)).map((name) => group + sep + name));
-  return ['e2e', 'tools', ...nested].map((path) => join(root, path)).filter((path) => existsSync(join(path, 'tsconfig.json')));
+  const nested = ['apps', 'libs'].flatMap((group) => fs.readdirSync(join(root, group)).map((name) => group + sep + name));
+  return ['e2e', 'tools', ...nested].map((path) => join(root, path)).filter((path) => fs.existsSync(join(path, 'tsconfig.json')));
 }
 
 function outcome(result) {
@@ -123,10 +123,10 @@ function sha256(data) {
 }
 
 function read(file) {
-  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined;
 }
 
 function write(file, text) {
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, text);
+  fs.mkdirSync(dirname(file), { recursive: true });
+  fs.writeFileSync(file, text);
 }

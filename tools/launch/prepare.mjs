@@ -99,7 +99,7 @@ function fingerprint() {
   for (const project of projects()) {
     files.push(join(project, 'package.json'), join(project, 'tsconfig.json'));
     const src = join(project, 'src');
-    if (fs.existsSync(src)) files.push(...readdirSync(src, { recursive: true }).map((file) => join(src, String(file))));
+    if (fs.existsSync(src)) files.push(...fs.readdirSync(src, { recursive: true }).map((file) => join(src, String(file))));
   }
   const lines = files.map((file) => {
     const stat = fs.statSync(file, { throwIfNoEntry: false }); // a file may go while we look

@@ -47,6 +47,12 @@ describe('strict JSON', () => {
     expect(() => parse(text)).toThrow(invalid(new RegExp(`"${key}" occurs twice .* byte ${at}$`)));
   });
 
+  it('refuses a duplicate anywhere, though it names only one among the first keys', () => {
+    const keys = Array.from({ length: 20_000 }, (_, i) => `"k${i}":1`);
+    expect(() => parse(`{${keys.join()},"k0":1}`)).toThrow(invalid(/a key occurs twice/));
+    expect(() => parse(`{"k0":1,${keys.join()}}`)).toThrow(invalid(/"k0" occurs twice/));
+  });
+
   it('lets the same key stand in different objects', () => {
     expect(parse('[{"a":{"a":1}},{"a":["a","a"]}]')).toEqual([{ a: { a: 1 } }, { a: ['a', 'a'] }]);
   });

@@ -12,7 +12,6 @@ const MINUS = 0x2d;
 const DOT = 0x2e;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
-const JSON_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 
 /** What one pass over the raw bytes counts. It judges no syntax: JSON.parse does that, once the pass has bounded its work. */
 interface Census {
@@ -120,34 +119,55 @@ function refuseUnstorable(text: string): void {
   throw manifestInvalid(`the manifest holds the string ${quoted(text)}: an escape for U+0000 or for half a surrogate pair is not accepted`);
 }
 
-/** A copy in which every number with a fraction or an exponent (three bytes at least) is -1, padded with spaces; what is no number stays, for JSON.parse to refuse. */
+/** A copy in which every number with a fraction or an exponent (three bytes at least) is -1, padded with spaces. What is no number stays, for JSON.parse to refuse. */
 function withoutFractions(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);
   for (let i = 0; i < copy.length; i++) {
     const byte = copy[i];
     if (byte === QUOTE) i = endOfString(copy, i);
     else if (byte === MINUS || isDigit(byte)) {
-      const start = i;
-      let fraction = false;
-      for (let next = copy[i + 1]; isNumberPart(next); next = copy[++i + 1]) fraction ||= !isDigit(next);
-      if (fraction && JSON_NUMBER.test(copy.toString('latin1', start, i + 1))) copy.fill(' ', start, i + 1).write('-1', start, 'latin1');
+      const digits = byte === MINUS ? i + 1 : i;
+      const integer = endOfDigits(copy, digits);
+      const end = integer === digits ? integer : endOfExponent(copy, endOfFraction(copy, integer));
+      if (end > integer) {
+        copy.fill(0x20, i, end);
+        copy[i] = MINUS;
+        copy[i + 1] = 0x31;
+      }
+      i = Math.max(i, end - 1);
     }
   }
   return copy;
 }
 
-function isNumberPart(byte: number | undefined): boolean {
-  return isDigit(byte) || byte === DOT || byte === MINUS || byte === 0x2b || byte === 0x45 || byte === 0x65; // + E e
+// Each gives the index after the part that begins at `start`, or `start` when none does.
+
+function endOfFraction(bytes: Buffer, start: number): number {
+  const end = bytes[start] === DOT ? endOfDigits(bytes, start + 1) : start;
+  return end === start + 1 ? start : end;
 }
 
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+function endOfExponent(bytes: Buffer, start: number): number {
+  if (bytes[start] !== 0x45 && bytes[start] !== 0x65) return start; // E, e
+  const digits = bytes[start + 1] === 0x2b || bytes[start + 1] === MINUS ? start + 2 : start + 1;
+  const end = endOfDigits(bytes, digits);
+  return end === digits ? start : end;
 }
 
-/** Finds what countMembers only knows to be there. Runs on the way to a refusal, over well-formed JSON within the limits. */
+function endOfDigits(bytes: Buffer, start: number): number {
+  let i = start;
+  while (isDigit(bytes[i])) i++;
+  return i;
+}
+
+function isDigit(byte = 0): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}
+
+/** Finds what countMembers only knows to be there, if it is among the first keys: a refusal must not cost more than a success. The JSON is well-formed. */
 function duplicateKey(bytes: Buffer): Error {
   const objects: (Set<string> | undefined)[] = [];
-  for (let i = 0; i < bytes.length; i++) {
+  for (let i = 0, seen = 0; i < bytes.length && seen < 5_000; i++) {
     const byte = bytes[i];
     if (byte === 0x7b) objects.push(new Set());
     else if (byte === 0x5b) objects.push(undefined);
@@ -157,6 +177,7 @@ function duplicateKey(bytes: Buffer): Error {
       i = endOfString(bytes, i);
       const keys = objects.at(-1);
       if (keys === undefined || !isFollowedByColon(bytes, i)) continue;
+      seen++;
       const key = decodeString(bytes.toString('utf8', start, i + 1));
       if (keys.has(key)) return manifestInvalid(`the key ${quoted(key)} occurs twice in one object, the second time at byte ${start}`);
       keys.add(key);

@@ -1,1 +1,5 @@
-export {};
+export { PostgresEventStore, versionConflictOf } from './event-store.js';
+export { PostgresEventFeed } from './event-feed.js';
+export type { FeedOptions } from './event-feed.js';
+export { Sealer } from './sealer.js';
+export type { SealerLag, SealerOptions } from './sealer.js';

@@ -1,1 +1,6 @@
-export {};
+export { tagMovedEvent } from './event-builder.js';
+export { describeEventFeed } from './event-feed.contract.js';
+export type { EventFeedFixture } from './event-feed.contract.js';
+export { describeEventStore } from './event-store.contract.js';
+export type { EventStoreFixture } from './event-store.contract.js';
+export { eventually } from './eventually.js';

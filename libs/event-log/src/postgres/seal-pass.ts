@@ -1,0 +1,127 @@
+import { leafHash } from '@waybill/events';
+import type { SealedEvent } from '@waybill/events';
+import type { Database, Sql, Statement } from '@waybill/platform';
+import { EVENT_COLUMNS, storedEvent } from './event-row.js';
+import type { EventRow } from './event-row.js';
+
+// The row lock makes a pass alone: a second sealer waits here and then reads what the first one committed.
+const LOCK: Statement = {
+  name: 'es-seal-lock',
+  text: `SELECT last_seq, log_id, epoch, (SELECT last_value FROM es.gpos) AS drawn, pg_current_xact_id()::text AS xid,
+      pg_snapshot_xmin(pg_current_snapshot())::text AS oldest, pg_postmaster_start_time()::text AS server
+    FROM es.sealer WHERE id = 1 FOR UPDATE`,
+};
+// A statement of its own, after the lock: its snapshot sees everything that the pass before could have numbered. Lowest gpos first, so
+// that a full batch never takes an event and leaves an earlier one of its stream.
+const TAKE: Statement = {
+  name: 'es-seal-take',
+  text: `WITH taken AS (
+      DELETE FROM es.pending WHERE gpos = ANY (ARRAY(SELECT p.gpos FROM es.pending p WHERE p.gpos > $1 ORDER BY p.gpos LIMIT $2)) RETURNING gpos
+    )
+    SELECT ${EVENT_COLUMNS} FROM taken JOIN es.event e USING (gpos) JOIN es.stream s USING (stream_id) ORDER BY gpos`,
+};
+const NUMBER: Statement = {
+  name: 'es-seal-number',
+  text: `WITH numbered AS (
+      INSERT INTO es.log (seq, gpos, sealed_at, leaf)
+      SELECT $1::bigint + n, gpos, clock_timestamp(), leaf FROM unnest($2::bigint[], $3::bytea[]) WITH ORDINALITY b(gpos, leaf, n)
+    )
+    UPDATE es.sealer SET last_seq = $1::bigint + cardinality($2::bigint[]) WHERE id = 1`,
+};
+const ANY_PENDING: Statement = { name: 'es-seal-pending', text: 'SELECT gpos FROM es.pending WHERE gpos > $1 ORDER BY gpos LIMIT 1' };
+
+interface LockRow {
+  readonly last_seq: string | number;
+  readonly log_id: string;
+  readonly epoch: number;
+  readonly drawn: string | number;
+  readonly xid: string;
+  readonly oldest: string;
+  readonly server: string;
+}
+
+export interface SealResult {
+  readonly lastSeq: number;
+  readonly sealed: number;
+}
+
+/**
+ * One transaction of the sealer: takes visible pending events, gives them the next numbers in gpos order, writes their leaves.
+ * Correct with any number running at once, in any process.
+ *
+ * Where the scan of es.pending starts matters. From the beginning, it walks over every dead entry that an old snapshot keeps (a running
+ * pg_dump). From a fixed distance below the newest, it would number a stream's later event before an earlier one that committed late.
+ * So it starts at the highest gpos below which, provably, no unfinished transaction has drawn a number: `drawn` of some pass is such a
+ * gpos once every transaction that was given its id before the *next* pass has ended, for whoever drew it had its id by then. Old
+ * writers only hold the start back; readers do not even do that. Transaction ids are compared within one run of one server and never stored.
+ */
+export class SealPass {
+  #start = 0;
+  #server = '';
+  #candidate: { readonly drawn: number; readonly before: bigint | undefined } | undefined;
+
+  constructor(private readonly database: Database, private readonly batch: number) {}
+
+  /** The gpos above which the next pass looks: everything committed up to it has its number. */
+  get scanStart(): number {
+    return this.#start;
+  }
+
+  /** The gpos of the oldest pending event that is visible: one index probe, no transaction. */
+  async lowestPending(): Promise<number | undefined> {
+    const [row] = await this.database.sql<{ gpos: string | number }>(ANY_PENDING, [this.#start]);
+    return row === undefined ? undefined : Number(row.gpos);
+  }
+
+  /** Scans from the beginning next time: the belt to the braces above, after any error and every few seconds. */
+  restart(): void {
+    this.#start = 0;
+    this.#candidate = undefined;
+  }
+
+  /** `sealed` = batch means that there is probably more. */
+  async run(): Promise<SealResult> {
+    try {
+      const { lock, events } = await this.database.transaction((sql) => this.#seal(sql));
+      this.#advance(lock, events < this.batch);
+      return { lastSeq: Number(lock.last_seq) + events, sealed: events };
+    } catch (error) {
+      this.restart();
+      throw error;
+    }
+  }
+
+  async #seal(sql: Sql): Promise<{ lock: LockRow; events: number }> {
+    const [lock] = await sql<LockRow>(LOCK);
+    if (lock === undefined) throw new Error('es.sealer has no row; the migrations have not run, or somebody has emptied it');
+    if (lock.server !== this.#server || Number(lock.drawn) < this.#start) {
+      this.restart();
+      this.#server = lock.server;
+    }
+    const rows = await sql<EventRow>(TAKE, [this.#start, this.batch]);
+    if (rows.length > 0) {
+      const leaves = rows.map((row, i) => leafHash(positioned(row, lock, i)));
+      await sql(NUMBER, [lock.last_seq, rows.map((row) => row.gpos), leaves]);
+    }
+    return { lock, events: rows.length };
+  }
+
+  #advance(lock: LockRow, scannedAll: boolean): void {
+    const candidate = this.#candidate;
+    if (candidate === undefined) {
+      this.#candidate = { drawn: Number(lock.drawn), before: undefined };
+      return;
+    }
+    const before = candidate.before ?? BigInt(lock.xid);
+    if (scannedAll && BigInt(lock.oldest) >= before) {
+      this.#start = candidate.drawn;
+      this.#candidate = { drawn: Number(lock.drawn), before: undefined };
+    } else {
+      this.#candidate = { drawn: candidate.drawn, before };
+    }
+  }
+}
+
+function positioned(row: EventRow, lock: LockRow, index: number): SealedEvent {
+  return { ...storedEvent(row), log_id: lock.log_id, epoch: lock.epoch, seq: Number(lock.last_seq) + index + 1 };
+}

@@ -22,7 +22,7 @@ async function startOwner(directory: string, user: { uid?: number; gid?: number 
   const script = `const { EmbeddedPostgres } = await import(${JSON.stringify(moduleUrl)});
     const server = await EmbeddedPostgres.start({ dataDirectory: ${JSON.stringify(directory)} });
     console.log(server.url); setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '' }, ...user });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '', TMPDIR: directory }, ...user });
   children.push(child);
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text; });

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -72,6 +73,12 @@ export class EmbeddedPostgres {
   /** The postmaster's process id; undefined while it is being started again. */
   get pid(): number | undefined {
     return this.child?.pid;
+  }
+
+  /** Lets this process end while the server runs; the server is then stopped as after a kill. For tests. */
+  unref(): void {
+    this.child?.unref();
+    if (this.child?.stderr instanceof Socket) this.child.stderr.unref();
   }
 
   /** Ends every session, writes a checkpoint and gives the data directory back. Harmless when repeated. */

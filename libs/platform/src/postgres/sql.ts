@@ -13,5 +13,10 @@ export abstract class Database {
   abstract readonly sql: Sql;
   /** READ COMMITTED unless `isolation` says otherwise; rolls back when `work` rejects. */
   abstract transaction<T>(work: (sql: Sql) => Promise<T>, isolation?: 'read committed' | 'repeatable read'): Promise<T>;
+  /**
+   * Calls `onNotify` with the payload of each notification on `channel`; after a lost connection it is called once with '', because some
+   * may have been missed. Never relied on for correctness. Rejects with DependencyUnavailable where it cannot begin; resolves to what ends it.
+   */
+  abstract listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>>;
   abstract close(): Promise<void>;
 }

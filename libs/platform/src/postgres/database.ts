@@ -1,0 +1,132 @@
+import { DependencyUnavailable } from '@waybill/oci';
+import pg from 'pg';
+import { ConnectionPool, type PooledConnection } from './connection-pool.js';
+import { keepListening } from './listener.js';
+import { mapPostgresError } from './postgres-errors.js';
+import { Database, type Sql, type Statement } from './sql.js';
+
+export interface PgDatabaseOptions {
+  /** A connection string of Postgres 15 to 18. Its own `options` are added to ours and win. */
+  readonly url: string;
+  /** Sessions at most; `listen` takes one more. */
+  readonly poolSize?: number;
+  /** Told when an idle or listening session is lost; callers see DependencyUnavailable by themselves. */
+  readonly onLost?: (error: Error) => void;
+}
+
+/**
+ * Bounds on a session that hangs or waits. One plan per statement: array parameters would be planned anew at every call otherwise, and that
+ * plan must stay on the indexes while tables grow from empty. `SET LOCAL` switches the other ways on again for a report.
+ */
+const SESSION = [
+  'statement_timeout=5000',
+  'lock_timeout=2000',
+  'idle_in_transaction_session_timeout=10000',
+  'plan_cache_mode=force_generic_plan',
+  'enable_seqscan=off',
+  'enable_hashjoin=off',
+  'enable_mergejoin=off',
+].map((setting) => `-c ${setting}`).join(' ');
+
+/** Database over the `pg` driver. Statements with a name are prepared once per session. */
+export class PgDatabase extends Database {
+  override readonly sql: Sql;
+  private readonly config: pg.ClientConfig;
+  private readonly pool: ConnectionPool;
+  private readonly onLost: (error: Error) => void;
+  private readonly listeners = new Set<() => Promise<void>>();
+
+  constructor(options: PgDatabaseOptions) {
+    super();
+    this.config = sessionConfig(options.url);
+    this.onLost = options.onLost ?? (() => undefined);
+    this.pool = new ConnectionPool(this.config, options.poolSize ?? 10, this.onLost);
+    this.sql = (statement, values) =>
+      new Promise((resolve, reject) => {
+        this.pool.acquire((connection) => this.run(connection, statement, values, resolve, reject, true), reject);
+      });
+  }
+
+  /** For metrics. */
+  get stats(): ConnectionPool['stats'] {
+    return this.pool.stats;
+  }
+
+  override async transaction<T>(work: (sql: Sql) => Promise<T>, isolation: 'read committed' | 'repeatable read' = 'read committed'): Promise<T> {
+    const connection = await new Promise<PooledConnection>((resolve, reject) => this.pool.acquire(resolve, reject));
+    const sql: Sql = (statement, values) => new Promise((resolve, reject) => this.run(connection, statement, values, resolve, reject, false));
+    try {
+      await sql(`BEGIN ISOLATION LEVEL ${isolation}`);
+      const result = await work(sql);
+      await commit(connection);
+      this.pool.release(connection);
+      return result;
+    } catch (error) {
+      const mapped = mapPostgresError(error);
+      if (mapped instanceof DependencyUnavailable) this.pool.discard(connection);
+      else await this.rollback(connection);
+      throw mapped;
+    }
+  }
+
+  /**
+   * Calls `onNotify` for every notification on `channel`, from a session of its own that is opened again when it is lost. After each
+   * reopening `onNotify` is called once with an empty payload, because notifications may have been missed. Resolves to what ends it.
+   */
+  override async listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>> {
+    const stop = await keepListening(this.config, channel, onNotify, this.onLost);
+    const end = async (): Promise<void> => {
+      this.listeners.delete(end);
+      await stop();
+    };
+    this.listeners.add(end);
+    return end;
+  }
+
+  /** Ends every listener, then waits for the running statements and transactions. */
+  override async close(): Promise<void> {
+    await Promise.all([...this.listeners].map((end) => end()));
+    await this.pool.close();
+  }
+
+  private run<Row>(connection: PooledConnection, statement: Statement | string, values: readonly unknown[] | undefined, resolve: (rows: Row[]) => void, reject: (error: unknown) => void, release: boolean): void {
+    const text = typeof statement === 'string' ? { text: statement } : { name: statement.name, text: statement.text };
+    // the callback form saves a promise and a stack capture per statement
+    connection.client.query({ ...text, values: values === undefined ? undefined : [...values] }, (error: Error | null, result) => {
+      if (error === null) {
+        if (release) this.pool.release(connection);
+        resolve(result.rows);
+        return;
+      }
+      const mapped = mapPostgresError(error);
+      if (release) {
+        if (mapped instanceof DependencyUnavailable) this.pool.discard(connection);
+        else this.pool.release(connection);
+      }
+      reject(mapped);
+    });
+  }
+
+  private async rollback(connection: PooledConnection): Promise<void> {
+    try {
+      await connection.client.query('ROLLBACK');
+      this.pool.release(connection);
+    } catch {
+      this.pool.discard(connection);
+    }
+  }
+}
+
+/** Postgres answers COMMIT of a failed transaction with ROLLBACK and no error; work that swallowed the error must not look committed. */
+async function commit(connection: PooledConnection): Promise<void> {
+  const { command } = await connection.client.query('COMMIT');
+  if (command !== 'COMMIT') throw new Error('The transaction was rolled back: one of its statements failed and the failure was swallowed. Let it reject.');
+}
+
+function sessionConfig(url: string): pg.ClientConfig {
+  const theirs = /[?&]options=([^&]*)/.exec(url);
+  const options = theirs?.[1] === undefined ? SESSION : `${SESSION} ${decodeURIComponent(theirs[1].replaceAll('+', ' '))}`;
+  // what the string says about options would replace ours, so it is taken out of the string
+  const connectionString = url.replace(/([?&])options=[^&]*&?/, '$1').replace(/[?&]$/, '');
+  return { connectionString, options, application_name: 'waybill', keepAlive: true };
+}

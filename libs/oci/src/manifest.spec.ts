@@ -117,6 +117,13 @@ describe('a descriptor', () => {
     expect(put({ size: content.length - 1 })).toThrow(invalid(/^config\.data must/));
   });
 
+  it.each([['-_8=', 'base64url'], ['+/9=', 'base64 with bits to spare'], ['+/8', 'base64 without padding'], ['+/ 8', 'base64 with a space']])('with data %s, which is %s, is refused', (data) => {
+    const content = Buffer.from([0xfb, 0xff]);
+    const good = { mediaType: 'x', digest: `sha256:${createHash('sha256').update(content).digest('hex')}`, size: 2, data: '+/8=' };
+    expect(() => parse({ ...image, config: good })).not.toThrow();
+    expect(() => parse({ ...image, config: { ...good, data } })).toThrow(invalid(/^config\.data must/));
+  });
+
   it('with data may be empty when its size is 0', () => {
     const empty = { mediaType: 'x', digest: `sha256:${createHash('sha256').digest('hex')}`, size: 0, data: '' };
     expect(parse({ ...image, config: empty }).config).toEqual({ mediaType: 'x', digest: empty.digest, size: 0 });

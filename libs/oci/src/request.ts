@@ -27,7 +27,15 @@ export type OciRequest =
   | { readonly kind: 'putManifest'; readonly repository: RepositoryName; readonly reference: Reference; readonly tags: readonly Tag[] } // end-7a, end-7b
   | { readonly kind: 'deleteManifest'; readonly repository: RepositoryName; readonly reference: Reference } // end-9
   | { readonly kind: 'listTags'; readonly repository: RepositoryName; readonly n?: number; readonly last?: string } // end-8a, end-8b
-  | { readonly kind: 'listReferrers'; readonly repository: RepositoryName; readonly digest: Digest; readonly artifactTypes: readonly string[]; readonly n?: number; readonly last?: string } // end-12a, end-12b
+  | {
+      readonly kind: 'listReferrers'; // end-12a, end-12b
+      readonly repository: RepositoryName;
+      readonly digest: Digest;
+      /** Any of these; none asks for all. Different and not empty. */
+      readonly artifactTypes: readonly string[];
+      readonly n?: number;
+      readonly last?: string;
+    }
   | { readonly kind: 'listRepositories'; readonly n?: number; readonly last?: string } // _catalog
   | { readonly kind: 'discoverExtensions'; readonly repository?: RepositoryName }; // extensions/_oci.md
 
@@ -36,6 +44,14 @@ export type RequestOf<K extends RequestKind> = Extract<OciRequest, { kind: K }>;
 
 /** The `tag` and `artifactType` parameters may each occur this often; beyond it a request is answered 414. */
 export const MAX_REPEATED_PARAMETERS = 100;
+
+const UPLOAD_KINDS: ReadonlyMap<string, 'getUpload' | 'appendUpload' | 'completeUpload' | 'cancelUpload'> = new Map([
+  ['GET', 'getUpload'],
+  ['HEAD', 'getUpload'],
+  ['PATCH', 'appendUpload'],
+  ['PUT', 'completeUpload'],
+  ['DELETE', 'cancelUpload'],
+] as const);
 
 const UPLOAD_ID = /^[A-Za-z0-9_-]{16,64}$/;
 
@@ -83,7 +99,8 @@ export function parseRequest(method: string, url: string): OciRequest {
 }
 
 function manifestRequest(method: string, path: RequestPath, query: Query): OciRequest {
-  const kind = method === 'GET' ? 'getManifest' : method === 'HEAD' ? 'headManifest' : method === 'PUT' ? 'putManifest' : method === 'DELETE' ? 'deleteManifest' : undefined;
+  const kind =
+    method === 'GET' ? 'getManifest' : method === 'HEAD' ? 'headManifest' : method === 'PUT' ? 'putManifest' : method === 'DELETE' ? 'deleteManifest' : undefined;
   if (kind === undefined) throw wrongMethod(method, 'manifest');
   const repository = parseRepositoryName(path.name ?? '');
   const reference = parseReference(decodeColon(path.last));
@@ -101,7 +118,8 @@ function newUploadRequest(method: string, path: RequestPath, query: Query): OciR
   if (method !== 'POST') throw wrongMethod(method, 'uploads');
   const repository = parseRepositoryName(path.name ?? '');
   const algorithm = query.first('digest-algorithm');
-  const start: OciRequest = algorithm === undefined ? { kind: 'startUpload', repository } : { kind: 'startUpload', repository, algorithm: parseDigestAlgorithm(algorithm) };
+  const start: OciRequest =
+    algorithm === undefined ? { kind: 'startUpload', repository } : { kind: 'startUpload', repository, algorithm: parseDigestAlgorithm(algorithm) };
   const mount = query.first('mount');
   if (mount !== undefined) {
     const digest = parseDigest(mount);
@@ -115,8 +133,7 @@ function newUploadRequest(method: string, path: RequestPath, query: Query): OciR
 }
 
 function uploadRequest(method: string, path: RequestPath, query: Query): OciRequest {
-  const kind =
-    method === 'PATCH' ? 'appendUpload' : method === 'PUT' ? 'completeUpload' : method === 'GET' || method === 'HEAD' ? 'getUpload' : method === 'DELETE' ? 'cancelUpload' : undefined;
+  const kind = UPLOAD_KINDS.get(method);
   if (kind === undefined) throw wrongMethod(method, 'upload');
   const repository = parseRepositoryName(path.name ?? '');
   const upload = path.last;

@@ -68,6 +68,7 @@ describe('strict JSON', () => {
     expect(() => parse(nested(MAX_JSON_DEPTH))).not.toThrow();
     expect(() => parse(nested(MAX_JSON_DEPTH + 1))).toThrow(invalid(/64 levels/));
     expect(() => parse(`"${nested(1000)}"`)).not.toThrow();
+    expect(() => parse(`[${Array.from({ length: 1000 }, () => '{"a":[]}').join()}]`)).not.toThrow();
   });
 
   it('holds up to 40,000 values', () => {

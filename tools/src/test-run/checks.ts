@@ -5,6 +5,7 @@ import type { Summary } from './summary.js';
 const checks: readonly { readonly name: string; readonly args: readonly string[]; readonly remedy: string }[] = [
   { name: 'lint', args: ['node_modules/oxlint/bin/oxlint', '--type-aware', '--deny-warnings', '--report-unused-disable-directives'], remedy: 'mend what `npm run lint` names' },
   { name: 'import rules', args: ['tools/dist/boundaries.js'], remedy: 'mend what `npm run boundaries` names' },
+  { name: 'generated pages', args: ['tools/dist/docs.js', '--check'], remedy: 'run `npm run docs` and commit what it writes' },
 ];
 
 /** Runs each check with its output passed through. */

@@ -1,0 +1,12 @@
+import { eventJsonSchemas } from '@waybill/events';
+
+/** A page of docs/reference that is written by `npm run docs`, committed, and compared with the code by `npm run check`. */
+export interface ReferencePage {
+  /** Relative to docs/reference. */
+  readonly file: string;
+  readonly render: () => string;
+}
+
+export const referencePages: readonly ReferencePage[] = [
+  { file: 'events.schema.json', render: () => `${JSON.stringify(eventJsonSchemas(), null, 2)}\n` },
+];

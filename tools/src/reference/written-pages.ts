@@ -1,0 +1,16 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ReferencePage } from './pages.js';
+
+/** Writes the pages into a folder and returns the files that it changed. */
+export function writePages(folder: string, pages: readonly ReferencePage[]): string[] {
+  const stale = stalePages(folder, pages);
+  mkdirSync(folder, { recursive: true });
+  for (const { file, render } of pages) if (stale.includes(file)) writeFileSync(join(folder, file), render());
+  return stale;
+}
+
+/** The files that are missing or differ from what the code says now. */
+export function stalePages(folder: string, pages: readonly ReferencePage[]): string[] {
+  return pages.filter(({ file, render }) => !existsSync(join(folder, file)) || readFileSync(join(folder, file), 'utf8') !== render()).map(({ file }) => file);
+}

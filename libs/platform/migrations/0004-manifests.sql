@@ -31,7 +31,7 @@ BEGIN
     IF FOUND THEN
       SELECT m.digest INTO v_old_digest FROM reg.manifest m WHERE m.manifest_id = v_old;
     END IF;
-    IF CASE p_expected WHEN '*' THEN v_old IS NULL ELSE coalesce(v_old_digest, '') <> p_expected END THEN
+    IF (CASE p_expected WHEN '*' THEN v_old IS NULL ELSE coalesce(v_old_digest, '') <> p_expected END) THEN
       RAISE EXCEPTION 'tag % does not stand where the request expects it', p_tag USING ERRCODE = 'WB412', DETAIL = coalesce(v_old_digest, '');
     END IF;
     IF v_old = p_manifest THEN RETURN false; END IF;

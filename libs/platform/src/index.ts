@@ -17,3 +17,4 @@ export { Gather } from './postgres/gather.js';
 export type { GatherOptions } from './postgres/gather.js';
 export { sqlState } from './postgres/postgres-errors.js';
 export { runMigrations, schemaFingerprint, SchemaRefused } from './postgres/migrations.js';
+export { repositoryMatcher } from './repository-globs.js';

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-
 // Tests run on what `tsc -b` wrote: no transform, plain ES modules. `npm run check` selects the project `pure`.
 const places = ['<rootDir>/{apps,libs}/*/dist/**', '<rootDir>/tools/dist/**'];
 const common = {
@@ -8,9 +6,13 @@ const common = {
   modulePathIgnorePatterns: ['<rootDir>/data', '<rootDir>/.nx'],
 };
 
-// One Postgres for all specs that want real services.
-const services = './libs/testing/dist/jest-global-setup.js';
-const real = { ...common, testTimeout: 60_000, ...(existsSync(new URL(services, import.meta.url)) ? { globalSetup: services } : {}) };
+// One Postgres for all specs that want real services, started for the run and stopped after it.
+const real = {
+  ...common,
+  testTimeout: 60_000,
+  globalSetup: '<rootDir>/libs/testing/dist/jest-global-setup.js',
+  globalTeardown: '<rootDir>/libs/testing/dist/jest-global-teardown.js',
+};
 
 export default {
   maxWorkers: 2,

@@ -1,1 +1,1 @@
-export {};
+export { describeRegistry, type ProtocolOptions } from './protocol/describe-registry.js';

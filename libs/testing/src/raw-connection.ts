@@ -48,7 +48,7 @@ export class RawConnection {
 
   /** The status codes of the answers so far, in order; interim ones (1xx) included. */
   statuses(): readonly number[] {
-    return [...this.#received.matchAll(/(?:^|\r\n|[^\r\n]*)HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
+    return [...this.#received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
   }
 
   /** Waits until `done` holds. Gives whether it came to hold within `milliseconds`. */

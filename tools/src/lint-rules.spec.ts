@@ -28,7 +28,7 @@ const planted: readonly (readonly [string, string, string | undefined])[] = [
   ['libs/blobs/src/branches.ts', `export function branchy(n: number): number {\n${'  if (n > 1) n -= 1;\n'.repeat(15)}  return n;\n}\n`, 'eslint(complexity)'],
   ['libs/blobs/src/dependencies.ts', `export class Hub {\n  constructor(${'abcdefg'.split('').map((name) => `readonly ${name}: number`).join(', ')}) {}\n}\n`, 'eslint(max-params)'],
   ['libs/blobs/src/CamelCase.ts', 'export {};\n', 'unicorn(filename-case)'],
-  ['libs/blobs/src/skipped.spec.ts', "it.skip('holds', () => {});\n", 'jest(no-disabled-tests)'],
+  ['libs/blobs/src/focused.spec.ts', "it.only('holds', () => {});\n", 'jest(no-focused-tests)'],
 ];
 
 describe('the lint rules', () => {

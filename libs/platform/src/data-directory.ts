@@ -48,7 +48,7 @@ async function tryLock(file: string): Promise<{ close(): void } | undefined> {
   const { DatabaseSync } = await import('node:sqlite');
   const handle = new DatabaseSync(file);
   try {
-    handle.exec('PRAGMA journal_mode = OFF; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    handle.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     return handle;
   } catch (error) {
     handle.close();

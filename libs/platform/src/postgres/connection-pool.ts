@@ -75,7 +75,7 @@ export class ConnectionPool {
     clearInterval(this.sweeper);
     await new Promise<void>((resolve) => {
       this.ended = resolve;
-      for (const connection of [...this.idle]) this.discard(connection);
+      while (this.idle[0] !== undefined) this.discard(this.idle[0]);
       if (this.all.size === 0 && this.opening === 0) resolve();
     });
   }

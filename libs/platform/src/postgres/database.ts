@@ -1,5 +1,5 @@
 import { DependencyUnavailable } from '@waybill/oci';
-import pg from 'pg';
+import type pg from 'pg';
 import { ConnectionPool, type PooledConnection } from './connection-pool.js';
 import { keepListening } from './listener.js';
 import { mapPostgresError } from './postgres-errors.js';

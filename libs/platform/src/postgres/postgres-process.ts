@@ -60,7 +60,7 @@ export function chooseUser(clusterDirectory: string): PostgresUser | undefined {
  */
 export function spawnPostgres(program: string, args: readonly string[], user: PostgresUser | undefined, directories: readonly string[]): ChildProcess {
   const stdio = ['ignore', 'ignore', 'pipe'] as const;
-  const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
+  const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
   if (!isExecutable(SETPRIV)) return spawn(program, args, { stdio: [...stdio], env, ...user });
   const drop = ['--pdeathsig', 'INT'];
   if (user !== undefined) {

@@ -1,0 +1,79 @@
+import { jest } from '@jest/globals';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { PgDatabase } from './database.js';
+import { EmbeddedPostgres } from './embedded-postgres.js';
+import { runMigrations, schemaFingerprint, SchemaRefused } from './migrations.js';
+
+jest.setTimeout(30_000);
+const root = mkdtempSync(join(tmpdir(), 'wb-migrations-'));
+const directory = pathToFileURL(`${root}/`);
+const moduleUrl = new URL('./migrations.js', import.meta.url).href;
+let server: EmbeddedPostgres;
+let database: PgDatabase;
+
+const write = (name: string, text: string): void => writeFileSync(new URL(name, directory), text);
+
+function runInProcess(): ChildProcess {
+  const script = `const { runMigrations } = await import(${JSON.stringify(moduleUrl)});
+    console.log((await runMigrations(${JSON.stringify(server.url)}, new URL(${JSON.stringify(directory.href)}))).length);`;
+  return spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_OPTIONS: '' } });
+}
+
+describe('the migrations', () => {
+  beforeAll(async () => {
+    server = await EmbeddedPostgres.start({ dataDirectory: join(root, 'data') });
+    database = new PgDatabase({ url: server.url });
+    write('0001-first.sql', 'CREATE SCHEMA first; CREATE TABLE first.ran (id int); INSERT INTO first.ran VALUES (1);');
+    write('0002-second.sql', 'SELECT pg_sleep(0.2); INSERT INTO first.ran VALUES (2);');
+  });
+
+  afterAll(async () => {
+    await database.close();
+    await server.stop();
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  it('run once each and in order when ten processes start at the same time', async () => {
+    const processes = Array.from({ length: 10 }, runInProcess);
+    const outcomes = await Promise.all(processes.map(async (child) => {
+      let said = '';
+      child.stdout?.setEncoding('utf8').on('data', (text: string) => { said += text; });
+      const [code] = await once(child, 'exit');
+      return `${String(code)} ${said.trim()}`;
+    }));
+    expect(outcomes.sort()).toEqual([...Array.from({ length: 9 }, () => '0 0'), '0 2']);
+    expect(await database.sql('SELECT id FROM first.ran')).toEqual([{ id: 1 }, { id: 2 }]);
+  });
+
+  it('do nothing, and load nothing, where the schema is current', async () => {
+    const began = performance.now();
+    expect(await runMigrations(server.url, directory)).toEqual([]);
+    expect(performance.now() - began).toBeLessThan(200);
+  });
+
+  it('leave no trace of a file that fails, and say where it failed', async () => {
+    write('0003-broken.sql', 'CREATE TABLE first.half (id int);\nSELECT nonsense FROM nowhere;');
+    await expect(runMigrations(server.url, directory)).rejects.toThrow(/0003-broken.* failed and was undone: .*"nowhere" does not exist, at character \d+/);
+    expect(await database.sql("SELECT to_regclass('first.half') AS half")).toEqual([{ half: null }]);
+    write('0003-broken.sql', 'CREATE TABLE first.half (id int);');
+    expect(await runMigrations(server.url, directory)).toHaveLength(1);
+  });
+
+  it('refuse a database that a later version wrote', async () => {
+    await database.sql("INSERT INTO public.waybill_migrations (timestamp, name) VALUES (1700000000099, '0099-later-1700000000099')");
+    await expect(runMigrations(server.url, directory)).rejects.toThrow(SchemaRefused);
+    await expect(runMigrations(server.url, directory)).rejects.toThrow('newer schema than this version of Waybill knows (0099-later');
+    await database.sql("DELETE FROM public.waybill_migrations WHERE name LIKE '0099%'");
+  });
+
+  it('have a fingerprint that changes with any of them', () => {
+    const before = schemaFingerprint(directory);
+    write('0004-more.sql', 'SELECT 1;');
+    expect(schemaFingerprint(directory)).not.toBe(before);
+  });
+});

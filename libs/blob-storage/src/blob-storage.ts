@@ -63,7 +63,8 @@ export abstract class BlobWriter {
 
   /**
    * Takes a chunk, which must not be changed afterwards. A returned promise asks the caller to wait before the next chunk;
-   * undefined says go on. After a rejection, StorageFull among them, nothing of the object is left and only `cancel` may follow.
+   * undefined says go on. After a rejection, StorageFull among them, only `cancel` may follow, and nothing of the object is left unless
+   * the storage does not let it be removed: then `delete`, which the intent row leads to, removes it.
    */
   abstract write(chunk: Buffer): Promise<void> | undefined;
 

@@ -22,7 +22,8 @@ export class Durability {
   private readonly rootSync: SharedSync;
   /** Directories whose own name is durable. */
   private readonly named = new Set<string>();
-  /** Running work, and work that failed. */
+  private readonly running = new Set<Promise<void>>();
+  /** Running work of commits, and work that failed. */
   private readonly pending = new Map<StorageKey, Promise<void>>();
   /** The latest keys that were made durable, so that persist after commit asks nothing of the disk. */
   private readonly durable = new Set<StorageKey>();
@@ -56,9 +57,9 @@ export class Durability {
     this.durable.delete(key);
   }
 
-  /** Resolves when no work is running. */
+  /** Resolves when no work is running, that of forgotten keys included. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.pending.values());
+    await Promise.allSettled(this.running);
   }
 
   private async open(key: StorageKey): Promise<number> {
@@ -69,7 +70,13 @@ export class Durability {
     }
   }
 
-  private async work(key: StorageKey, fd: number, earlier?: Promise<void>): Promise<void> {
+  private work(key: StorageKey, fd: number, earlier?: Promise<void>): Promise<void> {
+    const work = this.sync(key, fd, earlier).finally(() => this.running.delete(work));
+    this.running.add(work);
+    return work;
+  }
+
+  private async sync(key: StorageKey, fd: number, earlier?: Promise<void>): Promise<void> {
     const name = directoryName(key);
     const results = await Promise.allSettled([this.syncFile(fd, earlier), this.directory(key).flush(), this.nameDirectory(name)]);
     const failure = results.find(result => result.status === 'rejected');

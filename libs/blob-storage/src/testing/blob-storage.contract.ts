@@ -243,7 +243,7 @@ function describeParallel({ storage, key }: Context): void {
   });
 }
 
-function describeSharing({ storage, at, key }: Context): void {
+function describeSharing({ storage, at, key, suite }: Context): void {
   it('an object is read, persisted and deleted through another instance', async () => {
     const another = await at().openAnother?.();
     if (!another) throw new Error('supports.sharing demands openAnother');
@@ -267,7 +267,9 @@ function describeSharing({ storage, at, key }: Context): void {
     try {
       const name = key();
       const writer = another.create(name);
-      for (let i = 0; i < 11; i++) await writer.write(bytesOf(MiB));
+      // Enough for the writer to have been made to wait, so that it surely began to store bytes.
+      const enough = Math.max(11 * MiB, ...(suite.sizes ?? []));
+      for (let written = 0; written < enough; written += MiB) await writer.write(bytesOf(MiB));
       await storage().delete(name);
       await expect(writer.commit()).rejects.toBeInstanceOf(Error);
       await storage().delete(name);

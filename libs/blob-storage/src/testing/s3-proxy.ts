@@ -1,0 +1,97 @@
+import { Agent, createServer, request as forward, type IncomingMessage, type OutgoingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** An S3 call as the tests count it. */
+export type S3Call = 'PUT' | 'PART' | 'START' | 'COMPLETE' | 'ABORT' | 'UPLOADS' | 'HEAD' | 'GET' | 'DELETE' | 'BUCKET';
+
+/**
+ * `fail`: 500 without asking the server. `reset`: the server does the work and the connection is cut instead of an answer. `truncate`: the
+ * answer is cut in the middle of its body. `late`: the answer begins 300 ms later. `silent`: no answer at all.
+ */
+export type Fault = 'fail' | 'reset' | 'truncate' | 'late' | 'silent';
+
+/** Stands before an S3 server, counts what passes and spoils chosen calls. */
+export class S3Proxy {
+  calls: S3Call[] = [];
+  /** Headers of the calls counted, in the same order. */
+  headers: OutgoingHttpHeaders[] = [];
+  private readonly faults: { readonly call: S3Call; readonly fault: Fault }[] = [];
+  private readonly agent = new Agent({ keepAlive: true });
+  private readonly server: Server;
+
+  private constructor(private readonly target: URL) {
+    this.server = createServer((request, response) => void this.handle(request, response).catch(() => response.destroy()));
+  }
+
+  static async start(target: string): Promise<S3Proxy> {
+    const proxy = new S3Proxy(new URL(target));
+    await new Promise<void>(resolve => proxy.server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get endpoint(): string {
+    const address = this.server.address();
+    if (address === null || typeof address === 'string') throw new Error('the S3 proxy does not listen');
+    return `http://127.0.0.1:${address.port}`;
+  }
+
+  /** Spoils the next `times` calls of this kind. */
+  inject(call: S3Call, fault: Fault, times = 1): void {
+    for (let i = 0; i < times; i++) this.faults.push({ call, fault });
+  }
+
+  reset(): void {
+    this.calls = [];
+    this.headers = [];
+    this.faults.length = 0;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    this.agent.destroy();
+    await new Promise(resolve => this.server.close(resolve));
+  }
+
+  private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const call = kindOf(request.method ?? '', request.url ?? '');
+    this.calls.push(call);
+    this.headers.push(request.headers);
+    const index = this.faults.findIndex(planned => planned.call === call);
+    const fault = index < 0 ? undefined : this.faults.splice(index, 1)[0]?.fault;
+    if (fault === 'silent') return;
+    if (fault === 'fail') {
+      request.resume();
+      response.writeHead(500).end();
+      return;
+    }
+    const answer = await this.ask(request);
+    if (fault === 'late') await delay(300);
+    if (fault === 'reset') {
+      for await (const chunk of answer) void chunk;
+      request.socket.destroy();
+      return;
+    }
+    response.writeHead(answer.statusCode ?? 500, answer.headers);
+    if (fault === 'truncate') answer.once('data', (chunk: Buffer) => response.write(chunk.subarray(0, chunk.length / 2), () => request.socket.destroy()));
+    else answer.pipe(response);
+  }
+
+  private ask(request: IncomingMessage): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const { hostname, port } = this.target;
+      const asked = forward({ hostname, port, agent: this.agent, method: request.method, path: request.url, headers: request.headers }, resolve);
+      asked.once('error', reject);
+      request.pipe(asked);
+    });
+  }
+}
+
+function kindOf(method: string, target: string): S3Call {
+  const url = new URL(target, 'http://s3');
+  const named = url.pathname.split('/').length > 2 && !url.pathname.endsWith('/');
+  if (!named) return url.searchParams.has('uploads') ? 'UPLOADS' : 'BUCKET';
+  if (method === 'POST') return url.searchParams.has('uploads') ? 'START' : 'COMPLETE';
+  if (url.searchParams.has('uploadId')) return method === 'DELETE' ? 'ABORT' : 'PART';
+  if (method === 'PUT' || method === 'HEAD' || method === 'DELETE') return method;
+  return 'GET';
+}

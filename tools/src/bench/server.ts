@@ -1,9 +1,9 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '@waybill/testing';
 import { Connection, getRequest } from './connection.js';
 import { treeCpuSeconds, treePids, treePssMegabytes } from './process-tree.js';
 
@@ -27,17 +27,6 @@ export interface LaunchCommand {
 /** Longest wait for a registry's first 200 on /v2/ (a first start makes a database), in ms. */
 const START_LIMIT = 60_000;
 const STOP_LIMIT = 15_000;
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no TCP port was given; expected one on 127.0.0.1');
-  return address.port;
-}
 
 async function answersPing(port: number): Promise<boolean> {
   try {

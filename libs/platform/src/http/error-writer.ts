@@ -3,6 +3,8 @@ import type { Exchange } from './exchange.js';
 
 /** Milliseconds for which the rest of a refused body is read and thrown away, so that the client gets to read the answer. */
 const DRAIN = 10_000;
+/** Bytes of a body that are worth a connection. */
+const SMALL = 64 * 1024;
 
 /** Told of every error that is a bug or a fault of ours, with what identifies the request. */
 export type ReportError = (error: unknown, exchange: Exchange) => void;
@@ -20,15 +22,27 @@ export function writeError(exchange: Exchange, error: unknown, report: ReportErr
     return;
   }
   const known = error instanceof RegistryError ? error : internalError(exchange.traceId, error);
-  const headers = Object.entries(known.headers).flat();
-  if (request.method === 'HEAD') exchange.reply(known.status, headers);
-  else exchange.reply(known.status, ['Content-Type', 'application/json', ...headers], errorBody(known));
-  if (!request.complete) drain(exchange);
+  const headers = ['Content-Type', 'application/json', ...Object.entries(known.headers).flat()];
+  // RFC 9110 section 9.3.2 lets an answer to HEAD describe the body that GET would get; clients take any as the content's.
+  if (request.method === 'HEAD') exchange.reply(known.status, headers.slice(2));
+  else if (request.complete) exchange.reply(known.status, headers, errorBody(known));
+  else replyToUnread(exchange, known.status, headers, errorBody(known));
 }
 
-function drain({ request }: Exchange): void {
+/**
+ * Answers while the body is still coming, or is held back for a 100 that will not be sent. Closing at once would reset the connection, and
+ * a reset overtakes the answer; so the answer goes out whole, and the connection ends when the body does or at the deadline. A small body
+ * that is on its way is read, and its connection lives on.
+ */
+function replyToUnread(exchange: Exchange, status: number, headers: readonly string[], body: string): void {
+  const { request, response } = exchange;
+  request.resume();
+  if (request.headers.expect === undefined && Number(request.headers['content-length']) <= SMALL) {
+    exchange.reply(status, headers, body);
+    return;
+  }
+  exchange.replyAndLinger(status, headers, body);
   const cut = setTimeout(() => request.destroy(), DRAIN);
   cut.unref();
-  request.once('close', () => clearTimeout(cut));
-  request.resume();
+  request.once('close', () => clearTimeout(cut)).once('end', () => response.end());
 }

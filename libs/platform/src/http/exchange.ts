@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { OciRequest } from '@waybill/oci';
 
 /** Flat list: name, value, name, value. Node writes it with less work than an object. */
 export type HeaderList = readonly string[];
@@ -16,6 +17,10 @@ export class Exchange {
   readonly principal: string = '';
   /** The status sent; 0 before that. */
   status = 0;
+  /** Of the body that was sent, or that `begin` announced. */
+  bytes = 0;
+  /** Set by the front controller; undefined where the request could not be parsed. */
+  parsed: OciRequest | undefined;
   private id: string | undefined;
   private trace: string | undefined;
 
@@ -43,17 +48,35 @@ export class Exchange {
    * and no body. 204 and 304 have neither.
    */
   reply(status: number, headers: HeaderList, body?: Buffer | string): void {
-    this.status = status;
-    const head = [...ALWAYS, ...headers];
-    const withLength = body !== undefined || this.request.method !== 'HEAD';
-    if (withLength && status !== 204 && status !== 304) head.push('Content-Length', String(body === undefined ? 0 : Buffer.byteLength(body)));
-    this.response.writeHead(status, head);
+    this.writeHead(status, headers, body);
     this.response.end(this.request.method === 'HEAD' ? undefined : body);
+  }
+
+  /**
+   * As `reply`, but leaves the answer open after its last byte: the client has all of it and may read it, while its connection cannot end
+   * before the caller ends the response. `Connection: close` tells it to stop sending.
+   */
+  replyAndLinger(status: number, headers: HeaderList, body: string): void {
+    this.response.shouldKeepAlive = false;
+    this.writeHead(status, headers, body);
+    if (this.request.method === 'HEAD') this.response.flushHeaders();
+    else this.response.write(body);
+  }
+
+  private writeHead(status: number, headers: HeaderList, body: Buffer | string | undefined): void {
+    this.status = status;
+    const isHead = this.request.method === 'HEAD';
+    const length = body === undefined ? 0 : Buffer.byteLength(body);
+    if (!isHead) this.bytes = length;
+    const head = [...ALWAYS, ...headers];
+    if ((body !== undefined || !isHead) && status !== 204 && status !== 304) head.push('Content-Length', String(length));
+    this.response.writeHead(status, head);
   }
 
   /** Begins an answer whose `length` bytes follow by `response.write`; the caller ends the response. */
   begin(status: number, headers: HeaderList, length: number): ServerResponse {
     this.status = status;
+    this.bytes = length;
     return this.response.writeHead(status, [...ALWAYS, ...headers, 'Content-Length', String(length)]);
   }
 

@@ -31,6 +31,7 @@ export class FrontController {
     let request: OciRequest | undefined;
     try {
       request = parseRequest(incoming.method ?? '', incoming.url ?? '');
+      exchange.parsed = request;
       const done = this.dispatch(request, exchange, expectsContinue);
       if (done === undefined) return this.options.observe(exchange, request.kind, startedAt);
       done.then(() => this.options.observe(exchange, request?.kind, startedAt), (error: unknown) => this.fail(exchange, error, request, startedAt));

@@ -1,0 +1,153 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Connections } from './connections.js';
+import type { CutReason, Patience } from './connections.js';
+
+export interface HttpLimits extends Patience {
+  /** Of one request's line and headers together. */
+  readonly maxHeaderBytes: number;
+  readonly headersTimeoutMs: number;
+  readonly maxConnections: number;
+  /** How long a stopping server waits for running requests. */
+  readonly drainMs: number;
+  /** How often the connections are judged, so by how much a limit may be overrun. */
+  readonly sweepMs: number;
+}
+
+/** What limits one process (wire-protocol U9 and section 7 point 13). */
+export const HTTP_LIMITS: HttpLimits = {
+  // Tokens of some providers take 8 KiB, and a 16 KiB head is what node and common proxies allow.
+  maxHeaderBytes: 16 * 1024,
+  // From the first byte to the last, not between bytes: a head fits into a few packets, so this bounds a slow-loris absolutely.
+  headersTimeoutMs: 20_000,
+  // Without one byte of the body. There is no limit for the whole body: a layer of 100 GiB over a slow line is legitimate. A client that sends
+  // a byte a minute is therefore not cut; what it can hold is one connection out of maxConnections, some 50 KiB, and an upload session
+  // that expires by itself.
+  bodyIdleMs: 60_000,
+  // Without one byte of the answer taken. Long, because the kernel's send buffer hides slow progress (see connections.ts): at its
+  // largest, 4 MiB, a client that reads 5 KiB/s is still seen to move within this time.
+  responseIdleMs: 300_000,
+  // Above the 60 s of common proxies, so that it is they who close, and never in the middle of a request of theirs.
+  keepAliveMs: 75_000,
+  maxConnections: 10_000,
+  drainMs: 30_000,
+  sweepMs: 5_000,
+};
+
+/** Milliseconds for which a connection that got a last answer is still read, so that a reset does not overtake the answer. */
+const LINGER_MS = 2_000;
+
+export type ClientErrorReason = 'malformed' | 'header_overflow' | 'headers_timeout' | 'reset' | 'connection_limit' | Exclude<CutReason, 'keep_alive'>;
+
+export interface HttpServerOptions {
+  readonly limits: HttpLimits;
+  /** Answers `/v2/`; `expectsContinue` where the client waits for a 100 before it sends its body. */
+  readonly registry: (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => void;
+  /** Answers every other path. */
+  readonly other: RequestListener;
+  readonly onClientError: (reason: ClientErrorReason) => void;
+}
+
+export interface HttpServer {
+  readonly server: Server;
+  readonly connections: Connections;
+  /** Stops listening and ends every connection, the running requests' after they are done or after `drainMs`. Gives how many were cut short. */
+  close(): Promise<number>;
+}
+
+/** A node:http server that does not listen yet. */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { limits, registry, other, onClientError } = options;
+  const connections = new Connections(limits, (reason) => reason !== 'keep_alive' && onClientError(reason));
+  const server = createServer({
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    connectionsCheckingInterval: Math.min(limits.sweepMs, limits.headersTimeoutMs),
+    // The sweep bounds bodies and idle connections by what moves; node's timers for both would be re-armed for every request.
+    requestTimeout: 0,
+    keepAliveTimeout: 0,
+    noDelay: true,
+    // Refuses Content-Length beside Transfer-Encoding, bare LF and other ways to smuggle a request past a proxy.
+    insecureHTTPParser: false,
+  });
+  server.timeout = 0;
+  server.maxRequestsPerSocket = 0;
+  server.maxConnections = limits.maxConnections;
+  server.on('connection', (socket) => connections.accept(socket));
+  server.on('drop', () => onClientError('connection_limit'));
+  server.on('request', (request, response) => {
+    connections.serve(request, response);
+    if (isRegistry(request)) registry(request, response, false);
+    else other(request, response);
+  });
+  server.on('checkContinue', (request, response) => {
+    connections.serve(request, response);
+    if (isRegistry(request)) return registry(request, response, true);
+    response.writeContinue();
+    other(request, response);
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, connections, options));
+  const sweep = setInterval(() => connections.sweep(), limits.sweepMs).unref();
+  const close = async (): Promise<number> => {
+    try {
+      return await connections.drain(server, limits.drainMs);
+    } finally {
+      clearInterval(sweep);
+    }
+  };
+  return { server, connections, close };
+}
+
+/** Whether the request is one of `/v2/`. A target in absolute form, which servers have to accept (RFC 9112 section 3.2.2), loses its origin. */
+function isRegistry(request: IncomingMessage): boolean {
+  let url = request.url ?? '';
+  if (url.charCodeAt(0) !== SLASH) {
+    url = url.replace(/^https?:\/\/[^/?]*/i, '');
+    request.url = url.startsWith('/') ? url : `/${url}`;
+    url = request.url;
+  }
+  if (!url.startsWith('/v2')) return false;
+  const next = url.charCodeAt(3);
+  return next === SLASH || next === QUESTION_MARK || url.length === 3;
+}
+
+const SLASH = 47;
+const QUESTION_MARK = 63;
+
+/** Answers what is no request. The connection ends: where the next request would begin is not known. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket, connections: Connections, { limits, onClientError }: HttpServerOptions): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0)) {
+    if (error.code === 'ECONNRESET') onClientError('reset');
+    socket.destroy();
+    return;
+  }
+  // The parser complains again about every packet that follows.
+  if (!connections.condemn(socket, LINGER_MS)) return;
+  const { reason, status, message } = describe(error, limits);
+  onClientError(reason);
+  if (!connections.isBetweenAnswers(socket)) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] });
+  const head = [`HTTP/1.1 ${status}`, 'Connection: close', 'Content-Type: application/json', 'X-Content-Type-Options: nosniff', `Content-Length: ${Buffer.byteLength(body)}`];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+interface Refusal {
+  readonly reason: ClientErrorReason;
+  readonly status: string;
+  readonly message: string;
+}
+
+function describe(error: NodeJS.ErrnoException, limits: HttpLimits): Refusal {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return { reason: 'header_overflow', status: '431 Request Header Fields Too Large', message: `the request line and headers have more than ${limits.maxHeaderBytes} bytes: send fewer or shorter ones` };
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return { reason: 'headers_timeout', status: '408 Request Timeout', message: `the request line and headers took longer than ${limits.headersTimeoutMs / 1000} s` };
+    default:
+      return { reason: 'malformed', status: '400 Bad Request', message: 'this is not a valid HTTP/1.1 request' };
+  }
+}

@@ -1,0 +1,192 @@
+import 'reflect-metadata';
+import { once } from 'node:events';
+import type { RequestListener, Server } from 'node:http';
+import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { RegistryError } from '@waybill/oci';
+import { errorCode } from '../error-code.js';
+import type { Exchange } from './exchange.js';
+import { FrontController } from './front-controller.js';
+import type { ObserveRequest } from './front-controller.js';
+import type { Guard, Handlers } from './handler.js';
+import { HealthController } from './health.controller.js';
+import { Health } from './health.js';
+import type { HealthCheck } from './health.js';
+import { logAccess } from './logging.js';
+import type { Logger } from './logging.js';
+import { createMetricsServer } from './metrics-server.js';
+import type { Metrics } from './metrics.js';
+import { NestLogging } from './nest-logging.js';
+import { HTTP_LIMITS, createHttpServer } from './server.js';
+import type { HttpLimits, HttpServer } from './server.js';
+
+export interface Address {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+export interface HttpOptions {
+  /** The domains; their controllers answer every path outside `/v2/`. */
+  readonly module: Type | DynamicModule;
+  readonly handlers: Partial<Handlers>;
+  readonly guard: Guard;
+  readonly address: Address;
+  /** Without it there is no second listener. */
+  readonly metricsAddress?: Address;
+  readonly limits?: Partial<HttpLimits>;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly checks: readonly HealthCheck[];
+}
+
+export interface RunningHttp {
+  readonly app: INestApplication;
+  /** With the port that was really taken. */
+  readonly address: Address;
+  readonly metricsAddress: Address | undefined;
+  /**
+   * Not ready, stop listening, let running requests finish, then stop the application: its background work may serve those requests.
+   * May be called again; every call waits for the same end.
+   */
+  close(): Promise<void>;
+}
+
+/** An address cannot be listened on. The message says why and what to do. */
+export class AddressRefused extends Error {
+  override readonly name = 'AddressRefused';
+}
+
+/** What stands outside Nest: Nest gets a server to put its controllers behind, and never listens itself. */
+interface Front {
+  readonly health: Health;
+  readonly metricsServer: Server | undefined;
+  readonly adapter: FastifyAdapter;
+  readonly http: HttpServer;
+}
+
+class HttpModule {}
+
+/**
+ * Starts the application and answers HTTP when it resolves. Throws AddressRefused, or what the module throws while it starts; then nothing
+ * is left running.
+ */
+export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
+  const front = createFront(options);
+  const root: DynamicModule = {
+    module: HttpModule,
+    imports: [options.module],
+    controllers: [HealthController],
+    providers: [{ provide: Health, useValue: front.health }],
+  };
+  const app = await NestFactory.create(root, front.adapter, { bodyParser: false, logger: new NestLogging(options.logger), abortOnError: false });
+  try {
+    await app.init();
+    await front.adapter.getInstance().ready();
+    const { metricsServer } = front;
+    const metricsAddress = metricsServer && options.metricsAddress ? await listen(metricsServer, options.metricsAddress, 'metrics.address') : undefined;
+    const address = await listen(front.http.server, options.address, 'http.address');
+    let closed: Promise<void> | undefined;
+    return { app, address, metricsAddress, close: () => (closed ??= stop(front, app, options)) };
+  } catch (error) {
+    await stop(front, app, options);
+    throw error;
+  }
+}
+
+function createFront(options: HttpOptions): Front {
+  const { logger, metrics } = options;
+  const limits: HttpLimits = { ...HTTP_LIMITS, ...options.limits };
+  const health = new Health(options.checks, (check, err) => logger.warn({ check, err }, 'a health check failed'));
+  const controller = new FrontController({
+    handlers: options.handlers,
+    guard: options.guard,
+    observe: observer(logger, metrics),
+    report: (err, exchange) => reportError(logger, err, exchange),
+  });
+  let http: HttpServer | undefined;
+  const adapter = new FastifyAdapter({
+    logger: false,
+    // Called while the adapter is constructed; Fastify itself never listens, so its own limits never come into force.
+    serverFactory: (other: RequestListener) => {
+      http = createHttpServer({
+        limits,
+        registry: (request, response, expectsContinue) => controller.handle(request, response, expectsContinue),
+        other,
+        onClientError: (reason) => metrics.clientError(reason),
+      });
+      return http.server;
+    },
+  });
+  if (http === undefined) throw new Error('Fastify did not ask for its server');
+  gaugeConnections(metrics, http);
+  return { health, adapter, http, metricsServer: options.metricsAddress && createMetricsServer(metrics, health) };
+}
+
+function gaugeConnections(metrics: Metrics, { connections }: HttpServer): void {
+  metrics.gauge('waybill_http_open_connections', 'Connections of the main address.', () => connections.size);
+  metrics.gauge('waybill_http_open_requests', 'Requests whose answer is not sent yet.', () => connections.requests);
+  metrics.counter('waybill_http_bytes_received_total', 'Bytes on the wire of the main address, heads included.', () => connections.bytes.received);
+  metrics.counter('waybill_http_bytes_sent_total', 'Bytes on the wire of the main address, heads included.', () => connections.bytes.sent);
+}
+
+/** Chosen once: a log that would drop the line costs a request nothing. */
+function observer(logger: Logger, metrics: Metrics): ObserveRequest {
+  const count: ObserveRequest = (exchange, kind, startedAt) => metrics.observe(kind, exchange.status, performance.now() - startedAt);
+  if (!logger.isLevelEnabled('info')) return count;
+  return (exchange, kind, startedAt) => {
+    const milliseconds = performance.now() - startedAt;
+    metrics.observe(kind, exchange.status, milliseconds);
+    logAccess(logger, exchange, exchange.parsed, milliseconds);
+  };
+}
+
+/** A dependency that is away is expected to happen and is repeated by the client; everything else is a bug. */
+function reportError(logger: Logger, err: unknown, exchange: Exchange): void {
+  const fields = { err, traceId: exchange.traceId, requestId: exchange.requestId, kind: exchange.parsed?.kind };
+  if (err instanceof RegistryError) logger.warn(fields, 'the request could not be served');
+  else logger.error(fields, 'the request failed');
+}
+
+async function listen(server: Server, { host, port }: Address, key: string): Promise<Address> {
+  server.listen({ host, port });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw refused(error, `${host}:${port}`, key);
+  }
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? { host: address.address, port: address.port } : { host, port };
+}
+
+function refused(error: unknown, address: string, key: string): Error {
+  switch (errorCode(error)) {
+    case 'EADDRINUSE':
+      return new AddressRefused(`${address} is in use by another process: stop that one, or give ${key} another port`, { cause: error });
+    case 'EACCES':
+      return new AddressRefused(`this user may not listen on ${address}: give ${key} a port above 1023, or allow it to this process`, { cause: error });
+    case 'EADDRNOTAVAIL':
+      return new AddressRefused(`${address} is not an address of this machine: give ${key} one that is, or 0.0.0.0 for all`, { cause: error });
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new AddressRefused(`the host of ${address} is not known: give ${key} an address of this machine`, { cause: error });
+    default:
+      return new AddressRefused(`cannot listen on ${address} (${key})`, { cause: error });
+  }
+}
+
+async function stop({ health, http, metricsServer }: Front, app: INestApplication, { logger }: HttpOptions): Promise<void> {
+  health.stop();
+  try {
+    const cut = await http.close();
+    if (cut > 0) logger.warn({ connections: cut }, 'connections were cut because their requests did not finish in time');
+  } finally {
+    try {
+      await app.close();
+    } finally {
+      metricsServer?.close();
+      metricsServer?.closeAllConnections();
+    }
+  }
+}

@@ -44,7 +44,7 @@ describe('at most 50 ms pass for a manifest of', () => {
     ['4 MiB of digits as a number', image('', `,"x":${'1'.repeat(SIZE - 300)}`), true],
     ['4 MiB of digits as a fraction', image('', `,"x":1.${'1'.repeat(SIZE - 300)}`), true],
     ['4 MiB of escapes', image('', `,"x":"${'\\u0041'.repeat(690_000)}"`), true],
-    ['a key of 4 MiB', image('', `,"${'ſ'.repeat(2_000_000)}":1`), true],
+    ['a key of 4 MiB', image('', `,"${'ΐ'.repeat(2_000_000)}":1`), true],
     ['large annotations', image('', `,"annotations":{${Array.from({ length: 390 }, (_, i) => `"a${i}":"${'A'.repeat(10_000)}"`).join()}}`), true],
     ['4 MB of data', image(data), true],
     ['7,900 layers', image(layers(7_900)), true],

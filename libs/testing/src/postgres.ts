@@ -1,5 +1,5 @@
 import { DependencyUnavailable } from '@waybill/oci';
-import { PgDatabase, runMigrations, schemaFingerprint } from '@waybill/platform';
+import { migrate, PgDatabase, schemaFingerprint } from '@waybill/platform';
 import { randomUUID } from 'node:crypto';
 import { serverUrl } from './postgres-server.js';
 
@@ -54,7 +54,7 @@ async function ensureTemplate(server: string, admin: PgDatabase): Promise<string
   const unfinished = `${template}_unfinished`;
   await admin.sql(`DROP DATABASE IF EXISTS ${unfinished} WITH (FORCE)`);
   await admin.sql(`CREATE DATABASE ${unfinished} TEMPLATE template0`);
-  await runMigrations(databaseUrl(server, unfinished));
+  await migrate(databaseUrl(server, unfinished));
   await admin.sql(`ALTER DATABASE ${unfinished} RENAME TO ${template}`);
   return template;
 }

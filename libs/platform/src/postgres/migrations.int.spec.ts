@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { PgDatabase } from './database.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
-import { runMigrations, schemaFingerprint, SchemaRefused } from './migrations.js';
+import { migrate, schemaFingerprint, SchemaRefused } from './migrations.js';
 
 jest.setTimeout(30_000);
 const root = mkdtempSync(join(tmpdir(), 'wb-migrations-'));
@@ -19,8 +19,8 @@ let database: PgDatabase;
 const write = (name: string, text: string): void => writeFileSync(new URL(name, directory), text);
 
 function runInProcess(): ChildProcess {
-  const script = `const { runMigrations } = await import(${JSON.stringify(moduleUrl)});
-    console.log((await runMigrations(${JSON.stringify(server.url)}, new URL(${JSON.stringify(directory.href)}))).length);`;
+  const script = `const { migrate } = await import(${JSON.stringify(moduleUrl)});
+    console.log((await migrate(${JSON.stringify(server.url)}, new URL(${JSON.stringify(directory.href)}))).length);`;
   return spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_OPTIONS: '' } });
 }
 
@@ -52,22 +52,22 @@ describe('the migrations', () => {
 
   it('do nothing, and load nothing, where the schema is current', async () => {
     const began = performance.now();
-    expect(await runMigrations(server.url, directory)).toEqual([]);
+    expect(await migrate(server.url, directory)).toEqual([]);
     expect(performance.now() - began).toBeLessThan(200);
   });
 
   it('leave no trace of a file that fails, and say where it failed', async () => {
     write('0003-broken.sql', 'CREATE TABLE first.half (id int);\nSELECT nonsense FROM nowhere;');
-    await expect(runMigrations(server.url, directory)).rejects.toThrow(/0003-broken.* failed and was undone: .*"nowhere" does not exist, at character \d+/);
+    await expect(migrate(server.url, directory)).rejects.toThrow(/0003-broken.* failed and was undone: .*"nowhere" does not exist, at character \d+/);
     expect(await database.sql("SELECT to_regclass('first.half') AS half")).toEqual([{ half: null }]);
     write('0003-broken.sql', 'CREATE TABLE first.half (id int);');
-    expect(await runMigrations(server.url, directory)).toHaveLength(1);
+    expect(await migrate(server.url, directory)).toHaveLength(1);
   });
 
   it('refuse a database that a later version wrote', async () => {
     await database.sql("INSERT INTO public.waybill_migrations (timestamp, name) VALUES (1700000000099, '0099-later-1700000000099')");
-    await expect(runMigrations(server.url, directory)).rejects.toThrow(SchemaRefused);
-    await expect(runMigrations(server.url, directory)).rejects.toThrow('newer schema than this version of Waybill knows (0099-later');
+    await expect(migrate(server.url, directory)).rejects.toThrow(SchemaRefused);
+    await expect(migrate(server.url, directory)).rejects.toThrow('newer schema than this version of Waybill knows (0099-later');
     await database.sql("DELETE FROM public.waybill_migrations WHERE name LIKE '0099%'");
   });
 

@@ -28,7 +28,7 @@ const LOCK = '33601754003336300';
  * runs in a transaction; any number of processes may call it at once, because one advisory lock lets them in one by one.
  * Throws SchemaRefused, or DependencyUnavailable where the server cannot be reached.
  */
-export async function runMigrations(url: string, directory: URL = DIRECTORY): Promise<string[]> {
+export async function migrate(url: string, directory: URL = DIRECTORY): Promise<string[]> {
   const files = listFiles(directory);
   const client = new pg.Client({ connectionString: url, application_name: 'waybill-migrations' });
   client.on('error', () => undefined);

@@ -1,0 +1,127 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { address, choice, count, duration, flag, KEY_NOTES, list, origin, secret, size, text, type KeyNotes } from './config-values.js';
+
+const MiB = 1024 ** 2;
+const GiB = 1024 ** 3;
+const DAY = 86_400;
+
+const ADDRESS = 'host:port such as 127.0.0.1:5000';
+const GLOBS = 'a list of repository globs such as team/*,library/** (* stays within a path segment, ** does not)';
+
+function key<S extends z.ZodType>(schema: S, form: string, text: string, more: Omit<KeyNotes, 'form' | 'text'> = {}): S {
+  KEY_NOTES.add(schema, { form, text, ...more });
+  return schema;
+}
+
+const http = z.strictObject({
+  address: key(address().prefault('127.0.0.1:5000'), ADDRESS, 'Where the registry listens. Without a host: on every interface.'),
+  maxHeaderBytes: key(size(4096, MiB).prefault('16 KiB'), 'a size from 4 KiB to 1 MiB', 'Request line and headers at most; beyond it 431.'),
+  maxConnections: key(count(1, 1_000_000).prefault(10_000), 'a whole number from 1', 'Connections open at a time; further ones are closed at once.'),
+  headersTimeout: key(duration(1, 3600).prefault('20s'), 'a duration from 1s to 1h', 'From the first byte of the headers to the last.'),
+  bodyIdleTimeout: key(duration(1, DAY).prefault('60s'), 'a duration from 1s to 1d', 'An upload of which no byte arrives for this long is cut. A slow one that moves is not.'),
+  responseIdleTimeout: key(duration(10, DAY).prefault('5m'), 'a duration from 10s to 1d', 'A download of which no byte is taken for this long is cut. A slow one that moves is not.'),
+  keepAliveTimeout: key(duration(1, 3600).prefault('75s'), 'a duration from 1s to 1h', 'An unused connection is kept for this long. It must exceed that of a proxy in front.'),
+  workers: key(count(1, 64).prefault(1), 'a whole number from 1 to 64', 'Processes that answer requests, on one log.'),
+});
+
+const s3 = z.strictObject({
+  driver: z.literal('s3'),
+  endpoint: key(origin(), 'an origin such as https://s3.example.com', 'The S3 server, without a path.'),
+  region: key(text().prefault('us-east-1'), 'the name of a region', 'Region of the bucket.'),
+  bucket: key(text(), 'the name of a bucket', 'Must exist.'),
+  prefix: key(text().optional(), 'text such as registry/', 'Put before every object name.'),
+  accessKey: key(text(), 'an access key', 'Access key id.'),
+  secretKey: key(secret(), 'a secret key', 'Secret access key.', { secret: true }),
+  style: key(choice(['path', 'virtual']).prefault('path'), 'path or virtual', 'path: host/bucket/object; virtual: bucket.host/object.'),
+  partSize: key(size(5 * MiB, 5 * GiB).prefault('8 MiB'), 'a size from 5 MiB to 5 GiB', 'Bytes of one part of a multipart upload. A layer up to this size is one PUT.'),
+  partsInFlight: key(count(1, 64).prefault(3), 'a whole number from 1 to 64', 'Parts of one upload sent at a time. An upload holds one more in memory.'),
+  encryption: z
+    .discriminatedUnion('algorithm', [
+      z.strictObject({ algorithm: z.literal('AES256') }),
+      z.strictObject({ algorithm: z.literal('aws:kms'), keyId: key(text().optional(), 'the id of a key', 'Key of the key management service; without it the bucket\'s default.') }),
+    ])
+    .optional(),
+});
+
+const filesystem = z.strictObject({
+  driver: z.literal('filesystem'),
+  root: key(text().optional(), 'the path of a directory', 'Holds the blobs. Several processes may share it.', { otherwise: '`blobs` in `data.dir`' }),
+});
+
+const memory = z.strictObject({ driver: z.literal('memory') });
+
+const page = (most: number, usual: number, what: string) =>
+  z.strictObject({
+    default: key(count(1, most).prefault(usual), `a whole number from 1 to ${most}`, `${what} on a page when the client asks for no number.`),
+    max: key(count(1, most).prefault(Math.max(usual, 1000)), `a whole number from 1 to ${most}`, `${what} on a page at most; a larger \`n\` is clamped.`),
+  }).prefault({});
+
+/** Every key of the configuration. Its path is the name in the file; see environmentName for the other one. */
+export const CONFIG_TREE = z.strictObject({
+  roles: key(list().prefault([]), 'a list of roles such as blobs,manifests', 'What this process does. Empty: everything.'),
+  http: http.prefault({}),
+  metrics: z.strictObject({
+    address: key(address().prefault('127.0.0.1:5001'), ADDRESS, 'Where `/metrics` is served, and the health checks too.'),
+  }).prefault({}),
+  log: z.strictObject({
+    level: key(choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'), 'trace, debug, info, warn, error, fatal or silent', 'Lines below it are not written. The access log is at info.'),
+  }).prefault({}),
+  data: z.strictObject({
+    dir: key(text().prefault('./data'), 'the path of a directory', 'Holds everything that is not kept elsewhere: the embedded database and the blobs.'),
+  }).prefault({}),
+  database: z.strictObject({
+    url: key(secret().optional(), 'a connection string such as postgresql://user:password@host/database', 'Postgres 15 to 18. `DATABASE_URL` is read too.', { secret: true, otherwise: 'a Postgres of its own in `data.dir`' }),
+    poolSize: key(count(2, 500).prefault(10), 'a whole number from 2 to 500', 'Sessions of one process at most, beside one that listens for notifications.'),
+  }).prefault({}),
+  storage: z.discriminatedUnion('driver', [filesystem, s3, memory]).prefault({ driver: 'filesystem' }),
+  registry: z.strictObject({
+    deletes: key(choice(['enabled', 'disabled']).prefault('enabled'), 'enabled or disabled', 'disabled: DELETE of manifests, tags and blobs answers 405.'),
+    readOnly: key(flag().prefault(false), 'true or false', 'true: everything but pulling answers 405.'),
+    manifestSizeLimit: key(size(64 * 1024, 64 * MiB).prefault('4 MiB'), 'a size from 64 KiB to 64 MiB', 'Bytes of a manifest at most; beyond it 413. Many clients read no more than the default.'),
+    sparseIndexes: key(list().prefault([]), GLOBS, 'Repositories that take an image index whose manifests are not all there.'),
+    mustExist: key(list().prefault([]), GLOBS, 'Repositories that a push does not create.'),
+  }).prefault({}),
+  manifests: z.strictObject({
+    undeleteSeconds: key(duration(0, 3650 * DAY).prefault('7d'), 'a duration', 'For how long a deleted manifest keeps its content.'),
+  }).prefault({}),
+  uploads: z.strictObject({
+    expiry: key(duration(60, 365 * DAY).prefault('168h'), 'a duration from 1m to 365d', 'An upload session without a request for this long is removed.'),
+    lease: key(duration(3, 3600).prefault('10s'), 'a duration from 3s to 1h', 'For how long a writer that died keeps others from its session.'),
+    reapEvery: key(duration(1, DAY).prefault('60s'), 'a duration from 1s to 1d', 'How often expired sessions and superseded uploads are removed.'),
+  }).prefault({}),
+  blobs: z.strictObject({
+    redirectSeconds: key(duration(0, 7 * DAY).prefault(0), 'a duration up to 7d', 'Not 0: GET of a blob redirects to a URL of the storage that is valid for this long, where the storage can.'),
+    verifyReads: key(choice(['auto', 'always', 'never']).prefault('auto'), 'auto, always or never', 'Whether the digest of a blob is checked while it is sent, so that damaged bytes end the connection. auto: on S3 only.'),
+  }).prefault({}),
+  cache: z.strictObject({
+    manifestBytes: key(size(0, 64 * GiB).prefault('16 MiB'), 'a size', 'Memory for contents of manifests, by digest.'),
+    blobBytes: key(size(0, 64 * GiB).prefault('16 MiB'), 'a size', 'Memory for contents of small blobs, by digest.'),
+  }).prefault({}),
+  pages: z.strictObject({
+    tags: page(100_000, 10_000, 'Tags'),
+    catalog: page(100_000, 100, 'Repositories'),
+    referrers: page(10_000, 1000, 'Referrers'),
+  }).prefault({}),
+  shutdown: z.strictObject({
+    drainTimeout: key(duration(0, 3600).prefault('30s'), 'a duration up to 1h', 'Running requests get this long to finish after SIGTERM or SIGINT.'),
+  }).prefault({}),
+});
+
+type Tree = z.output<typeof CONFIG_TREE>;
+
+/** Everything that may be configured, complete and checked. Durations are seconds, sizes bytes. */
+export type Config = ReturnType<typeof completeConfig>;
+
+/** Fills in what depends on another key. */
+export function completeConfig(tree: Tree) {
+  const { storage } = tree;
+  return { ...tree, storage: storage.driver === 'filesystem' ? { ...storage, root: storage.root ?? join(tree.data.dir, 'blobs') } : storage };
+}
+
+/** Faults that no single key has. */
+export function crossFaults(tree: Tree): string[] {
+  return Object.entries(tree.pages)
+    .filter(([, { default: usual, max }]) => usual > max)
+    .map(([name, { default: usual, max }]) => `pages.${name}.default is ${usual} and pages.${name}.max is ${max}; expected a default that is at most the maximum`);
+}

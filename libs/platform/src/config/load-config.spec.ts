@@ -1,0 +1,132 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { listKeys } from './config-keys.js';
+import { configReference } from './config-reference.js';
+import { ConfigRefused, type Environment, loadConfig } from './load-config.js';
+import { Secret } from './secret.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'wb-config-'));
+const file = (name: string, text: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+};
+
+async function faultsOf(environment: Environment): Promise<readonly string[]> {
+  try {
+    await loadConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigRefused) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe('the configuration', () => {
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('is complete without any setting', async () => {
+    const config = await loadConfig({});
+    expect(config).toMatchObject({
+      roles: [],
+      http: { address: { host: '127.0.0.1', port: 5000 }, maxHeaderBytes: 16_384, keepAliveTimeout: 75, workers: 1 },
+      metrics: { address: { host: '127.0.0.1', port: 5001 } },
+      log: { level: 'info' },
+      data: { dir: './data' },
+      database: { poolSize: 10 },
+      storage: { driver: 'filesystem', root: 'data/blobs' },
+      registry: { deletes: 'enabled', readOnly: false, manifestSizeLimit: 4_194_304, sparseIndexes: [], mustExist: [] },
+      uploads: { expiry: 604_800, lease: 10, reapEvery: 60 },
+      manifests: { undeleteSeconds: 604_800 },
+      pages: { tags: { default: 10_000, max: 10_000 }, catalog: { default: 100, max: 1000 } },
+    });
+    expect(config.database.url).toBeUndefined();
+  });
+
+  it('takes the environment over the file and the file over the default', async () => {
+    const path = file('order.yaml', 'http:\n  address: 0.0.0.0:80\n  workers: 2\nregistry:\n  mustExist: [a/*, b/**]\n  readOnly: true\n');
+    const config = await loadConfig({ WAYBILL_CONFIG: path, WAYBILL_HTTP_WORKERS: '3' });
+    expect(config.http).toMatchObject({ address: { host: '0.0.0.0', port: 80 }, workers: 3, maxConnections: 10_000 });
+    expect(config.registry).toMatchObject({ mustExist: ['a/*', 'b/**'], readOnly: true });
+  });
+
+  it('reads every kind of value from text', async () => {
+    const config = await loadConfig({
+      WAYBILL_HTTP_ADDRESS: '[::1]:0', WAYBILL_METRICS_ADDRESS: ':9000', WAYBILL_REGISTRY_READ_ONLY: 'true', WAYBILL_REGISTRY_SPARSE_INDEXES: 'x/*, y',
+      WAYBILL_REGISTRY_MANIFEST_SIZE_LIMIT: '2 MiB', WAYBILL_UPLOADS_EXPIRY: '2h', WAYBILL_UPLOADS_LEASE: '30', WAYBILL_DATA_DIR: '/srv/waybill', WAYBILL_LOG_LEVEL: '',
+    });
+    expect(config.http.address).toEqual({ host: '::1', port: 0 });
+    expect(config.metrics.address).toEqual({ host: '::', port: 9000 });
+    expect(config.registry).toMatchObject({ readOnly: true, sparseIndexes: ['x/*', 'y'], manifestSizeLimit: 2_097_152 });
+    expect(config.uploads).toMatchObject({ expiry: 7200, lease: 30 });
+    expect(config.storage).toEqual({ driver: 'filesystem', root: '/srv/waybill/blobs' });
+    expect(config.log.level).toBe('info');
+  });
+
+  it('reads the S3 storage, and its secret from a file', async () => {
+    const config = await loadConfig({
+      WAYBILL_STORAGE_DRIVER: 's3', WAYBILL_STORAGE_ENDPOINT: 'https://s3.example.com', WAYBILL_STORAGE_BUCKET: 'b', WAYBILL_STORAGE_ACCESS_KEY: 'id',
+      WAYBILL_STORAGE_SECRET_KEY_FILE: file('secret', 'hush\n'), WAYBILL_STORAGE_ENCRYPTION_ALGORITHM: 'aws:kms', WAYBILL_STORAGE_ENCRYPTION_KEY_ID: 'k',
+    });
+    expect(config.storage).toMatchObject({ driver: 's3', endpoint: 'https://s3.example.com', region: 'us-east-1', style: 'path', partSize: 8_388_608, encryption: { algorithm: 'aws:kms', keyId: 'k' } });
+    expect(config.storage.driver === 's3' && config.storage.secretKey.reveal()).toBe('hush');
+  });
+
+  it('takes DATABASE_URL, and WAYBILL_DATABASE_URL over it', async () => {
+    expect((await loadConfig({ DATABASE_URL: 'postgresql://a/b' })).database.url?.reveal()).toBe('postgresql://a/b');
+    expect((await loadConfig({ DATABASE_URL: 'postgresql://a/b', WAYBILL_DATABASE_URL: 'postgresql://c/d' })).database.url?.reveal()).toBe('postgresql://c/d');
+  });
+
+  it('reports every fault at once and in plain words', async () => {
+    const path = file('faults.yaml', 'http:\n  adress: x:1\n  workers: many\nstorage:\n  driver: s3\n  root: /x\nlogging: {}\nshutdown: 3\n');
+    const faults = await faultsOf({ WAYBILL_CONFIG: path, WAYBILL_HTTP_ADDRESS: 'nonsense', WAYBILL_LOGLEVEL: 'debug', WAYBILL_STORAGE_SECRET_KEY_FILE: '/nowhere/secret', WAYBILL_REGISTRY_READ_ONLY: 'yes', WAYBILL_TEST_X: '1' });
+    expect([...faults].sort()).toEqual([
+      'The environment variable WAYBILL_LOGLEVEL is not known; did you mean WAYBILL_LOG_LEVEL?',
+      "The file /nowhere/secret that WAYBILL_STORAGE_SECRET_KEY_FILE names cannot be read: Error: ENOENT: no such file or directory, open '/nowhere/secret'",
+      'The key http.adress is not known; did you mean http.address?',
+      'The key logging is not known',
+      'http.address (WAYBILL_HTTP_ADDRESS) is "nonsense"; expected host:port such as 127.0.0.1:5000',
+      'http.workers (WAYBILL_HTTP_WORKERS) is "many"; expected a whole number from 1 to 64',
+      'registry.readOnly (WAYBILL_REGISTRY_READ_ONLY) is "yes"; expected true or false',
+      'shutdown is 3; expected keys below it, such as shutdown.drainTimeout',
+      'storage.accessKey (WAYBILL_STORAGE_ACCESS_KEY) is missing where storage.driver is s3; expected an access key',
+      'storage.bucket (WAYBILL_STORAGE_BUCKET) is missing where storage.driver is s3; expected the name of a bucket',
+      'storage.endpoint (WAYBILL_STORAGE_ENDPOINT) is missing where storage.driver is s3; expected an origin such as https://s3.example.com',
+      'storage.root (WAYBILL_STORAGE_ROOT) is set, but applies only where storage.driver is filesystem',
+      'storage.secretKey (WAYBILL_STORAGE_SECRET_KEY) is missing where storage.driver is s3; expected a secret key',
+    ]);
+  });
+
+  it('reports an unknown driver, a file that is no YAML or is not there, and limits that contradict each other', async () => {
+    expect(await faultsOf({ WAYBILL_STORAGE_DRIVER: 'ftp' })).toEqual(['storage.driver (WAYBILL_STORAGE_DRIVER) is "ftp"; expected filesystem, s3 or memory']);
+    expect(await faultsOf({ WAYBILL_CONFIG: '/nowhere/waybill.yaml' })).toEqual([expect.stringContaining('/nowhere/waybill.yaml that WAYBILL_CONFIG names cannot be read')]);
+    expect(await faultsOf({ WAYBILL_CONFIG: file('broken.yaml', 'http: [unclosed') })).toEqual([expect.stringContaining('cannot be read')]);
+    expect(await faultsOf({ WAYBILL_CONFIG: file('scalar.yaml', 'hello') })).toEqual([expect.stringContaining('holds no keys')]);
+    expect(await faultsOf({ WAYBILL_PAGES_CATALOG_MAX: '50' })).toEqual(['pages.catalog.default is 100 and pages.catalog.max is 50; expected a default that is at most the maximum']);
+    expect(await faultsOf({ WAYBILL_DATABASE_URL: 'a', WAYBILL_DATABASE_URL_FILE: 'b' })).toEqual(['WAYBILL_DATABASE_URL and WAYBILL_DATABASE_URL_FILE are both set; set one of them']);
+  });
+
+  it('takes a key without a value as not set', async () => {
+    expect((await loadConfig({ WAYBILL_CONFIG: file('empty.yaml', 'http:\n  workers:\nlog:\n') })).http.workers).toBe(1);
+    expect((await loadConfig({ WAYBILL_CONFIG: file('blank.yaml', '# nothing yet\n') })).http.workers).toBe(1);
+  });
+
+  it('never prints a secret', async () => {
+    const { database } = await loadConfig({ DATABASE_URL: 'postgresql://u:hush@h/d' });
+    const secret = database.url ?? new Secret('hush');
+    expect([String(secret), JSON.stringify(database), inspect(database), `${inspect(secret, { showHidden: true, depth: 5 })}`].join()).not.toContain('hush');
+    expect((await faultsOf({ WAYBILL_STORAGE_DRIVER: 's3', WAYBILL_CONFIG: file('secret.yaml', 'storage:\n  secretKey: [hush]\n') })).join()).not.toContain('hush');
+  });
+
+  it('gives each key an environment name of its own', () => {
+    const names = listKeys().flatMap((key) => (key.notes.secret ? [key.environment, `${key.environment}_FILE`] : [key.environment]));
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toContain('WAYBILL_PAGES_CATALOG_DEFAULT');
+  });
+
+  it('is what docs/reference/config.md says (write it anew with: node libs/platform/dist/config/write-reference.js)', () => {
+    expect(readFileSync(new URL('../../../../docs/reference/config.md', import.meta.url), 'utf8')).toBe(configReference());
+  });
+});

@@ -67,7 +67,7 @@ export class BlobLinks {
 
   private async findAll(questions: readonly Question[]): Promise<(Row | undefined)[]> {
     const rows = await this.database.sql<Row>(FIND, [questions.map((q) => q.repository), questions.map((q) => q.digest)]);
-    const answers: (Row | undefined)[] = new Array(questions.length);
+    const answers = questions.map((): Row | undefined => undefined);
     for (const row of rows) answers[Number(row.i) - 1] = row;
     return answers;
   }

@@ -23,24 +23,22 @@ export interface BlobsOptions extends BlobRouteOptions, BlobReadOptions, UploadT
   readonly report: (error: unknown) => void;
 }
 
-/** Blobs and uploads: the role `blobs`. */
+/** The endpoints of the role `blobs`. */
+export type BlobHandlers = ReturnType<BlobRoutes['handlers']> & ReturnType<UploadRoutes['handlers']>;
+
+/** Blobs and uploads: the role `blobs`. The reaper runs while the application does. */
 @Module({})
 export class BlobsModule implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(private readonly reaper: UploadReaper) {}
 
-  static register(options: BlobsOptions): DynamicModule {
-    const links = new BlobLinks(options.database);
-    const blobs = new BlobRoutes(links, new BlobReads(options.storage, options), options);
-    const table = new UploadSessionTable(options.database, options);
-    const uploads = new Uploads(table, options.storage, new WarmUploads(), options.mustExist);
+  static register(options: BlobsOptions): { readonly module: DynamicModule; readonly handlers: BlobHandlers; readonly reaper: UploadReaper } {
+    const blobs = new BlobRoutes(new BlobLinks(options.database), new BlobReads(options.storage, options), options);
+    const uploads = new Uploads(new UploadSessionTable(options.database, options), options.storage, new WarmUploads(), options.mustExist);
+    const reaper = new UploadReaper(options.database, options.storage, options.reapEvery, options.report);
     return {
-      module: BlobsModule,
-      providers: [
-        { provide: BlobRoutes, useValue: blobs },
-        { provide: UploadRoutes, useValue: new UploadRoutes(uploads, blobs) },
-        { provide: UploadReaper, useValue: new UploadReaper(options.database, options.storage, options.reapEvery, options.report) },
-      ],
-      exports: [BlobRoutes, UploadRoutes],
+      module: { module: BlobsModule, providers: [{ provide: UploadReaper, useValue: reaper }] },
+      handlers: { ...blobs.handlers(), ...new UploadRoutes(uploads, blobs).handlers() },
+      reaper,
     };
   }
 

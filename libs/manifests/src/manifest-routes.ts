@@ -2,6 +2,7 @@ import { formatRequest, isDigest, isDigestReference, manifestInvalid, manifestTo
 import type { RequestOf } from '@waybill/oci';
 import { isNotModified, readBody } from '@waybill/platform';
 import type { Exchange, Handlers } from '@waybill/platform';
+import { parsePush } from './manifest-push.js';
 import type { Expectation, ManifestRow } from './manifest-table.js';
 import type { Manifests } from './manifests.js';
 
@@ -35,7 +36,8 @@ export class ManifestRoutes {
   private async put(request: RequestOf<'putManifest'>, exchange: Exchange): Promise<void> {
     const { repository, reference, tags } = request;
     const bytes = await readBody(exchange.request, this.sizeLimit, () => manifestTooLarge(this.sizeLimit));
-    const push = await this.manifests.push(repository, reference, tags, bytes, exchange.request.headers['content-type'], expectation(exchange), exchange.eventMeta(repository));
+    const push = parsePush(bytes, exchange.request.headers['content-type'], reference, tags);
+    await this.manifests.push(repository, push, expectation(exchange), exchange.eventMeta(repository));
     const reply = ['Location', formatRequest({ kind: 'getManifest', repository, reference: push.digest }).url, 'Docker-Content-Digest', push.digest];
     if (push.subject !== undefined) reply.push('OCI-Subject', push.subject);
     if (tags.length > 0) reply.push('OCI-Tag', tags.join(', '));

@@ -127,7 +127,7 @@ export class ManifestTable {
 
   private async findAll(statement: Statement, questions: readonly Question[]): Promise<(Row | undefined)[]> {
     const rows = await this.database.sql<Row>(statement, [questions.map((q) => q.repository), questions.map((q) => q.reference)]);
-    const answers: (Row | undefined)[] = new Array(questions.length);
+    const answers = questions.map((): Row | undefined => undefined);
     for (const row of rows) answers[Number(row.i) - 1] = row;
     return answers;
   }

@@ -19,18 +19,20 @@ export interface ManifestsOptions extends ManifestRules {
   readonly pages: PageLimits;
 }
 
+/** The endpoints of the role `manifests`. */
+export type ManifestHandlers = ReturnType<ManifestRoutes['handlers']> & ReturnType<ListingRoutes['handlers']>;
+
 /** Manifests, tags, referrers and the catalog: the role `manifests`. */
 @Module({})
 export class ManifestsModule {
-  static register(options: ManifestsOptions): DynamicModule {
+  static register(options: ManifestsOptions): { readonly module: DynamicModule; readonly handlers: ManifestHandlers } {
     const manifests = new Manifests(new ManifestTable(options.database), new ByteCache(options.cacheBytes), options);
     return {
-      module: ManifestsModule,
-      providers: [
-        { provide: ManifestRoutes, useValue: new ManifestRoutes(manifests, options.sizeLimit) },
-        { provide: ListingRoutes, useValue: new ListingRoutes(new Listings(options.database), options.pages) },
-      ],
-      exports: [ManifestRoutes, ListingRoutes],
+      module: { module: ManifestsModule },
+      handlers: {
+        ...new ManifestRoutes(manifests, options.sizeLimit).handlers(),
+        ...new ListingRoutes(new Listings(options.database), options.pages).handlers(),
+      },
     };
   }
 }

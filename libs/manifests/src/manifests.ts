@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { digestAlgorithm, unsupported } from '@waybill/oci';
 import type { Digest, Reference, RepositoryName, Tag } from '@waybill/oci';
-import { ByteCache } from '@waybill/platform';
-import { parsePush } from './manifest-push.js';
+import type { ByteCache } from '@waybill/platform';
 import type { ManifestPush } from './manifest-push.js';
 import type { Expectation, ManifestRow, ManifestTable } from './manifest-table.js';
 
@@ -37,11 +36,9 @@ export class Manifests {
     return this.cache.get(digest) ?? this.load(digest);
   }
 
-  /** end-7a, end-7b. @throws what parsePush and ManifestTable.put throw */
-  async push(repository: RepositoryName, reference: Reference, tags: readonly Tag[], bytes: Buffer, contentType: string | undefined, expected: Expectation, meta: string): Promise<ManifestPush> {
-    const push = parsePush(bytes, contentType, reference, tags);
-    await this.table.put(repository, push, this.rules.mustExist(repository), this.rules.sparse(repository), expected, meta);
-    return push;
+  /** end-7a, end-7b. @throws what ManifestTable.put throws */
+  push(repository: RepositoryName, push: ManifestPush, expected: Expectation, meta: string): Promise<void> {
+    return this.table.put(repository, push, this.rules.mustExist(repository), this.rules.sparse(repository), expected, meta);
   }
 
   /** end-9. @throws OciError NAME_UNKNOWN, MANIFEST_UNKNOWN, UNSUPPORTED where an index lists the manifest */

@@ -3,10 +3,8 @@ import type { AddressInfo } from 'node:net';
 import type { BlobStorage } from '@waybill/blob-storage';
 import { FrontController } from '@waybill/platform';
 import type { Database } from '@waybill/platform';
-import { BlobRoutes } from '../blob-routes.js';
 import { BlobsModule } from '../blobs.module.js';
-import { UploadReaper } from '../upload-reaper.js';
-import { UploadRoutes } from '../upload-routes.js';
+import type { UploadReaper } from '../upload-reaper.js';
 import type { BlobsOptions } from '../blobs.module.js';
 
 /** The role `blobs` behind a bare HTTP server: one replica of it. */
@@ -20,17 +18,12 @@ export interface BlobService {
 
 export async function startBlobService(database: Database, storage: BlobStorage, options: Partial<BlobsOptions> = {}): Promise<BlobService> {
   const faults: unknown[] = [];
-  const module = BlobsModule.register({
+  const { handlers, reaper } = BlobsModule.register({
     database, storage, expiry: 3600, lease: 10, reapEvery: 3600, mustExist: () => false, redirectSeconds: 0, cacheBytes: 1_000_000, verify: false,
     report: (error) => faults.push(error), ...options,
   });
-  const provided = new Map((module.providers ?? []).flatMap((provider) => ('useValue' in provider ? [[provider.provide, provider.useValue] as const] : [])));
-  const blobs = provided.get(BlobRoutes);
-  const uploads = provided.get(UploadRoutes);
-  const reaper = provided.get(UploadReaper);
-  if (!(blobs instanceof BlobRoutes) || !(uploads instanceof UploadRoutes) || !(reaper instanceof UploadReaper)) throw new Error('BlobsModule does not provide its routes');
   const controller = new FrontController({
-    handlers: { ...blobs.handlers(), ...uploads.handlers() }, guard: () => undefined, observe: () => undefined, report: (error) => faults.push(error),
+    handlers, guard: () => undefined, observe: () => undefined, report: (error) => faults.push(error),
   });
   const server = createServer((request, response) => controller.handle(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

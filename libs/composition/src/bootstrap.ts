@@ -1,0 +1,70 @@
+import cluster from 'node:cluster';
+import { ConfigRefused, loadConfig, openLogger } from '@waybill/platform';
+import type { Config, Logger } from '@waybill/platform';
+import { isRole, ROLES } from './roles.js';
+import type { Role } from './roles.js';
+import { startRoles } from './start-roles.js';
+import { superviseWorkers } from './workers.js';
+
+/** What a process runs until it is told to stop. */
+export interface Running {
+  /** `host:port` that it serves. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/**
+ * A whole app: reads the configuration, serves the roles until SIGTERM or SIGINT, then ends in order. Logs go to standard error; standard output
+ * gets the three lines for a person. A fault is told in plain words and ends the process with 1.
+ */
+export async function bootstrap(roles: readonly Role[] = ROLES): Promise<void> {
+  const config = await loadConfig(process.env).catch(refuse);
+  const chosen = config.roles.length > 0 ? rolesOf(config) : roles;
+  const log = openLogger({ level: config.log.level, base: { roles: chosen.join(',') }, destination: 2 });
+  const running = await run(chosen, config, log.logger).catch(refuse);
+  if (cluster.isPrimary) process.stdout.write(greeting(running.address, config));
+  else process.send?.({ serves: running.address });
+
+  let stopping = false;
+  const stop = (reason: string): void => {
+    if (stopping) return;
+    stopping = true;
+    log.logger.info({ reason }, 'stopping');
+    running.close().then(() => 0, (err: unknown) => {
+      log.logger.error({ err }, 'stopping failed');
+      return 1;
+    }).then((code) => {
+      log.close();
+      process.exit(code);
+    }, () => process.exit(1));
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
+  // a worker whose primary is gone has lost its database server too
+  process.on('disconnect', () => stop('the primary process is gone'));
+}
+
+function run(roles: readonly Role[], config: Config, logger: Logger): Promise<Running> {
+  return cluster.isPrimary && config.http.workers > 1 ? superviseWorkers(config, logger) : serveHere(roles, config, logger);
+}
+
+async function serveHere(roles: readonly Role[], config: Config, logger: Logger): Promise<Running> {
+  const { http, close } = await startRoles(roles, config, logger);
+  return { address: `${http.address.host.includes(':') ? `[${http.address.host}]` : http.address.host}:${http.address.port}`, close };
+}
+
+function rolesOf(config: Config): Role[] {
+  const unknown = config.roles.filter((name) => !isRole(name));
+  if (unknown.length > 0) refuse(new ConfigRefused([`roles (WAYBILL_ROLES) names ${unknown.join(', ')}; expected some of ${ROLES.join(', ')}`]));
+  return config.roles.filter(isRole);
+}
+
+function greeting(address: string, config: Config): string {
+  const database = config.database.url === undefined ? `${config.data.dir} (database and blobs)` : `your Postgres and ${config.storage.driver} storage`;
+  return `Waybill listens on http://${address}\nData: ${database}\nPush an image: docker pull hello-world && docker tag hello-world ${address}/hello-world && docker push ${address}/hello-world\n`;
+}
+
+/** Ends a process that could not start. */
+function refuse(error: unknown): never {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,39 @@
+import type { BlobStorage } from '@waybill/blob-storage';
+import { Sealer } from '@waybill/event-log/postgres';
+import { migrate, PgDatabase } from '@waybill/platform';
+import type { Config, Logger } from '@waybill/platform';
+import { openStorage } from './open-storage.js';
+
+/** What the roles of a process share. Built once and passed on. */
+export interface Infrastructure {
+  readonly database: PgDatabase;
+  readonly storage: BlobStorage;
+  readonly sealer: Sealer;
+  readonly logger: Logger;
+  /** Ends what was begun here, after the roles have ended. */
+  close(): Promise<void>;
+}
+
+/** Brings the schema up to date first, so that several processes may start at once. @param url of the database */
+export async function buildInfrastructure(config: Config, url: string, logger: Logger): Promise<Infrastructure> {
+  const [, storage] = await Promise.all([
+    migrate(url),
+    openStorage(config, ({ operation, error }) => {
+      if (error !== undefined) logger.warn({ operation, err: error }, 'the blob storage failed');
+    }),
+  ]);
+  const database = new PgDatabase({ url, poolSize: config.database.poolSize, onLost: (error) => logger.warn({ err: error }, 'a database session was lost') });
+  const sealer = new Sealer(database, { failed: (error) => logger.error({ err: error }, 'sealing failed; it is tried again') });
+  sealer.start();
+  return {
+    database,
+    storage,
+    sealer,
+    logger,
+    async close() {
+      await sealer.stop();
+      await storage.close();
+      await database.close();
+    },
+  };
+}

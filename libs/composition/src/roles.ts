@@ -1,0 +1,67 @@
+import type { DynamicModule } from '@nestjs/common';
+import { BlobsModule } from '@waybill/blobs';
+import type { BlobHandlers } from '@waybill/blobs';
+import { ManifestsModule } from '@waybill/manifests';
+import type { ManifestHandlers } from '@waybill/manifests';
+import { repositoryMatcher } from '@waybill/platform';
+import type { Config, Handlers } from '@waybill/platform';
+import type { Infrastructure } from './infrastructure.js';
+
+export const ROLES = ['blobs', 'manifests'] as const;
+export type Role = (typeof ROLES)[number];
+
+export function isRole(name: string): name is Role {
+  return ROLES.some((role) => role === name);
+}
+
+/** What a role brings into a process: its module, and the endpoints that it answers. */
+interface RolePart<Answered> {
+  readonly module: DynamicModule;
+  readonly handlers: Answered;
+}
+
+/** The roles of one process as one module and one table of endpoints. The one place where ports meet adapters (architecture.md section 5). */
+export function assemble(roles: readonly Role[], config: Config, infrastructure: Infrastructure): RolePart<Partial<Handlers>> {
+  const blobs = roles.includes('blobs') ? blobsRole(config, infrastructure) : undefined;
+  const manifests = roles.includes('manifests') ? manifestsRole(config, infrastructure) : undefined;
+  const parts = [blobs, manifests].filter((part) => part !== undefined);
+  return {
+    module: { module: RolesModule, imports: parts.map((part) => part.module) },
+    handlers: blobs && manifests ? everything(blobs.handlers, manifests.handlers) : { ping, ...blobs?.handlers, ...manifests?.handlers },
+  };
+}
+
+class RolesModule {}
+
+/** A kind of request that no role answers does not compile. */
+function everything(blobs: BlobHandlers, manifests: ManifestHandlers): Handlers {
+  return { ping, ...blobs, ...manifests };
+}
+
+/** end-1: every role answers it. */
+const ping: Handlers['ping'] = (_request, exchange) => exchange.reply(200, ['Content-Type', 'application/json'], '{}');
+
+function blobsRole(config: Config, { database, storage, logger }: Infrastructure): RolePart<BlobHandlers> {
+  return BlobsModule.register({
+    database,
+    storage,
+    ...config.uploads,
+    mustExist: repositoryMatcher(config.registry.mustExist),
+    redirectSeconds: config.blobs.redirectSeconds,
+    cacheBytes: config.cache.blobBytes,
+    verify: config.blobs.verifyReads === 'always' || (config.blobs.verifyReads === 'auto' && config.storage.driver === 's3'),
+    report: (err) => logger.error({ err }, 'the reaper failed; it is tried again'),
+  });
+}
+
+function manifestsRole(config: Config, { database }: Infrastructure): RolePart<ManifestHandlers> {
+  return ManifestsModule.register({
+    database,
+    mustExist: repositoryMatcher(config.registry.mustExist),
+    sparse: repositoryMatcher(config.registry.sparseIndexes),
+    undeleteSeconds: config.manifests.undeleteSeconds,
+    cacheBytes: config.cache.manifestBytes,
+    sizeLimit: config.registry.manifestSizeLimit,
+    pages: config.pages,
+  });
+}

@@ -1,0 +1,94 @@
+import { Metrics, startHttp } from '@waybill/platform';
+import type { Config, HealthCheck, HttpLimits, Logger, RunningHttp } from '@waybill/platform';
+import { openDatabaseServer } from './database-server.js';
+import { buildInfrastructure } from './infrastructure.js';
+import type { Infrastructure } from './infrastructure.js';
+import { policyGuard } from './policy.js';
+import { assemble } from './roles.js';
+import type { Role } from './roles.js';
+import { wakeSealer } from './sealing.js';
+
+/** Seconds that a committed event may wait for its number before the process says that it is not ready. */
+const SEALER_LAG = 30;
+
+/** A process that serves. */
+export interface RunningProcess {
+  readonly http: RunningHttp;
+  /** Finishes running requests, then ends everything that was started, in the reverse order. */
+  close(): Promise<void>;
+}
+
+/** Serves the roles from this process. Rejects with an error whose message is fit for a person; nothing is left running then. */
+export async function startRoles(roles: readonly Role[], config: Config, logger: Logger): Promise<RunningProcess> {
+  const ends: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of ends.splice(0).reverse()) await end();
+  };
+  try {
+    const server = await openDatabaseServer(config, logger);
+    ends.push(() => server.stop());
+    const infrastructure = await buildInfrastructure(config, server.url, logger);
+    ends.push(() => infrastructure.close());
+    const http = await serve(roles, config, infrastructure);
+    ends.push(() => http.close());
+    return { http, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure): Promise<RunningHttp> {
+  const { module, handlers } = assemble(roles, config, infrastructure);
+  const metrics = new Metrics();
+  gauge(metrics, infrastructure);
+  return startHttp({
+    module,
+    handlers: wakeSealer(handlers, () => infrastructure.sealer.poke()),
+    guard: policyGuard(config.registry),
+    address: config.http.address,
+    metricsAddress: config.metrics.address,
+    limits: limitsOf(config),
+    logger: infrastructure.logger,
+    metrics,
+    checks: checksOf(infrastructure),
+  });
+}
+
+function limitsOf({ http, shutdown }: Config): Partial<HttpLimits> {
+  return {
+    maxHeaderBytes: http.maxHeaderBytes,
+    maxConnections: http.maxConnections,
+    headersTimeoutMs: http.headersTimeout * 1000,
+    bodyIdleMs: http.bodyIdleTimeout * 1000,
+    responseIdleMs: http.responseIdleTimeout * 1000,
+    keepAliveMs: http.keepAliveTimeout * 1000,
+    drainMs: shutdown.drainTimeout * 1000,
+  };
+}
+
+function checksOf({ database, storage, sealer }: Infrastructure): HealthCheck[] {
+  return [
+    { name: 'database', check: async () => void (await database.sql('SELECT 1')) },
+    { name: 'storage', check: () => storage.check() },
+    {
+      name: 'sealer',
+      check: async () => {
+        const { pendingSeconds } = await sealer.lag();
+        if (pendingSeconds > SEALER_LAG) throw new Error(`an event has been waiting for its number for ${Math.round(pendingSeconds)} s, more than ${SEALER_LAG} s`);
+      },
+    },
+  ];
+}
+
+function gauge(metrics: Metrics, { database, sealer }: Infrastructure): void {
+  metrics.gauge('waybill_log_last_seq', 'The number of the last sealed event.', async () => (await sealer.lag()).lastSeq);
+  metrics.gauge('waybill_log_pending_seconds', 'Age of the oldest event without a number.', async () => (await sealer.lag()).pendingSeconds);
+  metrics.gauge('waybill_upload_sessions', 'Uploads on their way.', async () => {
+    const [row] = await database.sql<{ open: string }>(`SELECT count(*) AS open FROM reg.upload_session WHERE state = 'O'`);
+    return Number(row?.open ?? 0);
+  });
+  for (const state of ['open', 'idle', 'waiting'] as const) {
+    metrics.gauge('waybill_database_sessions', 'Sessions of the pool, and callers that wait for one.', () => database.stats[state], { state });
+  }
+}

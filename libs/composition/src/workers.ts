@@ -1,0 +1,58 @@
+import cluster from 'node:cluster';
+import type { Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { migrate } from '@waybill/platform';
+import type { Config, Logger } from '@waybill/platform';
+import type { Running } from './bootstrap.js';
+import { openDatabaseServer } from './database-server.js';
+
+/** Milliseconds before a worker that died is replaced: a fault that comes back at once must not become a loop. */
+const REPLACE_AFTER = 500;
+
+/**
+ * Several processes on one log behind one address: this one owns the database server and starts the others, which share the listening
+ * socket. Worker n serves its own metrics at the port of metrics.address + n - 1.
+ */
+export async function superviseWorkers(config: Config, logger: Logger): Promise<Running> {
+  const server = await openDatabaseServer(config, logger);
+  let stopping = false;
+  const { host, port } = config.metrics.address;
+  const start = (n: number): Worker => {
+    const worker = cluster.fork({ WAYBILL_DATABASE_URL: server.url, WAYBILL_METRICS_ADDRESS: `${host.includes(':') ? `[${host}]` : host}:${port === 0 ? 0 : port + n}` });
+    worker.on('exit', (code, signal) => {
+      if (stopping) return;
+      logger.error({ worker: n + 1, code, signal }, 'a worker ended; another takes its place');
+      setTimeout(() => !stopping && start(n), REPLACE_AFTER);
+    });
+    return worker;
+  };
+  const close = async (): Promise<void> => {
+    stopping = true;
+    const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+    await Promise.all(workers.map((worker) => {
+      const ended = once(worker, 'exit');
+      worker.process.kill('SIGTERM');
+      return ended;
+    }));
+    await server.stop();
+  };
+  try {
+    await migrate(server.url);
+    const workers = Array.from({ length: config.http.workers }, (_, n) => start(n));
+    const [address] = await Promise.all(workers.map(listening));
+    return { address: address ?? '', close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** `host:port` of the registry, once a worker serves it. Rejects when it ends before. */
+function listening(worker: Worker): Promise<string> {
+  return new Promise((resolve, reject) => {
+    worker.on('message', (message: unknown) => {
+      if (typeof message === 'object' && message !== null && 'serves' in message && typeof message.serves === 'string') resolve(message.serves);
+    });
+    worker.once('exit', (code) => reject(new Error(`a worker ended with ${code} while it started; its output says why`)));
+  });
+}

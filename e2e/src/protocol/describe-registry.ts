@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import type { RegistryUnderTest, StartRegistry } from '@waybill/testing';
 import { describeBlobs } from './blobs.js';
 import { describeCatalog } from './catalog.js';
@@ -27,6 +28,7 @@ export interface ProtocolOptions {
  * registry of any topology. It needs deletes to be on, and the defaults for everything else.
  */
 export function describeRegistry(name: string, start: StartRegistry, options: ProtocolOptions = {}): void {
+  jest.setTimeout(60_000);
   describe(name, () => {
     let running: RegistryUnderTest | undefined;
     const registry = (): RegistryUnderTest => {

@@ -3,3 +3,5 @@ export { PostgresEventFeed } from './event-feed.js';
 export type { FeedOptions } from './event-feed.js';
 export { Sealer } from './sealer.js';
 export type { SealerLag, SealerOptions } from './sealer.js';
+export { verifyLog } from './verify/verify.js';
+export type { LogReport } from './verify/verify.js';

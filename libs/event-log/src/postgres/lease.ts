@@ -12,6 +12,11 @@ const ACQUIRE: Statement = {
     WHERE c.owner IS NULL OR c.owner = $3 OR c.lease_until < clock_timestamp()
     RETURNING fence, seq`,
 };
+const SEIZE: Statement = {
+  name: 'es-lease-seize',
+  text: `UPDATE es.consumer SET owner = $3, fence = fence + 1, lease_until = clock_timestamp() + $4 * interval '1 millisecond'
+    WHERE name = $1 AND version = $2 AND shard = 0`,
+};
 const RELEASE: Statement = {
   name: 'es-lease-release',
   text: `UPDATE es.consumer SET owner = NULL, lease_until = NULL WHERE name = $1 AND version = $2 AND shard = 0 AND owner = $3`,
@@ -50,6 +55,12 @@ export class Lease {
     this.#seq = Number(row.seq);
     this.#renewAt = performance.now() + this.leaseMs / 3;
     return true;
+  }
+
+  /** Takes the lease from a holder that shows no sign of life, before it runs out. The next hold() succeeds. */
+  async seize(): Promise<void> {
+    this.doubt();
+    await this.database.sql(SEIZE, [this.name, this.version, this.#owner, this.leaseMs]);
   }
 
   /** Moves the checkpoint in the caller's transaction and renews the lease. Throws FenceLost. */

@@ -15,7 +15,6 @@ const LAG: Statement = {
 const PARTITIONS_EVERY_MS = 600_000;
 const FULL_SCAN_EVERY_MS = 10_000;
 const LEASE_MS = 15_000;
-const STANDBY_LOOK_MS = 1_000;
 const MAX_BACKOFF_MS = 5_000;
 
 export interface SealerOptions {
@@ -23,6 +22,8 @@ export interface SealerOptions {
   readonly gatherMs?: number;
   /** How often an idle sealer looks for events of other processes; theirs cannot poke it. */
   readonly pollMs?: number;
+  /** How often a sealer without the lease looks whether the holder is alive. */
+  readonly standbyMs?: number;
   /** Events in one pass. */
   readonly batch?: number;
   /** Told of every failed pass; the sealer goes on by itself. */
@@ -36,8 +37,8 @@ export interface SealerLag {
 }
 
 /**
- * Numbers committed events. Every process may run one: the holder of the lease works, the others look once a second and step in when the
- * oldest pending event has not moved since, so a dead holder delays the log by two seconds, not by its lease.
+ * Numbers committed events. Every process may run one: the holder of the lease works, the others look now and then, and take
+ * over when the oldest pending event has not moved since: a dead holder delays the log by a second, not by its lease.
  */
 export class Sealer {
   readonly #pulse = new Pulse();
@@ -47,6 +48,7 @@ export class Sealer {
   readonly #lease: Lease;
   readonly #gatherMs: number;
   readonly #pollMs: number;
+  readonly #standbyMs: number;
   readonly #batch: number;
   #running: Promise<void> | undefined;
   #stopping = false;
@@ -57,6 +59,7 @@ export class Sealer {
   constructor(private readonly database: Database, private readonly options: SealerOptions = {}) {
     this.#gatherMs = options.gatherMs ?? 50;
     this.#pollMs = options.pollMs ?? 250;
+    this.#standbyMs = options.standbyMs ?? 500;
     this.#batch = options.batch ?? 1000;
     this.#pass = new SealPass(database, this.#batch);
     this.#lease = new Lease(database, 'es.sealer', 0, LEASE_MS);
@@ -142,10 +145,10 @@ export class Sealer {
   }
 
   async #standBy(): Promise<void> {
-    await this.#interrupt.sleep(STANDBY_LOOK_MS);
+    await this.#interrupt.sleep(this.#standbyMs);
     if (this.#stopping) return;
     const lowest = await this.#pass.lowestPending();
-    if (lowest !== undefined && lowest === this.#stuckAt) await this.#sealAll();
+    if (lowest !== undefined && lowest === this.#stuckAt) await this.#lease.seize();
     this.#stuckAt = lowest;
   }
 

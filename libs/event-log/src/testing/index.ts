@@ -4,3 +4,6 @@ export type { EventFeedFixture } from './event-feed.contract.js';
 export { describeEventStore } from './event-store.contract.js';
 export type { EventStoreFixture } from './event-store.contract.js';
 export { eventually } from './eventually.js';
+export { brokenInvariants } from './log-invariants.js';
+export { PushHistory } from './push-history.js';
+export type { Pushed } from './push-history.js';

@@ -24,7 +24,7 @@ export async function runWriters(database: Database, { writers, transactions, st
         if (writer % 2 === 0) await sql('SELECT pg_current_xact_id()');
         if (Math.random() < 0.3) await delay(Math.random() * 4);
         for (const stream of pick(streams)) {
-          const event = tagMovedEvent(repo, 't');
+          const event = tagMovedEvent(repo, String(stream));
           await sql('SELECT gpos FROM es.append_one($1, NULL, $2, $3, 1::smallint, 1, $4, $5, $6)',
             [`tag-${repo}:${stream}`, event.event_id, event.type, repo, JSON.stringify(event.data), JSON.stringify(event.meta)]);
           ids.push(event.event_id);

@@ -1,0 +1,108 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { Sql } from '@waybill/platform';
+
+const META = JSON.stringify({ repo_name: 'library/app', request_id: 'history', auth_kind: 'anonymous', client: { ua: 'spec', ip_ref: null } });
+const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+const INDEX = 'application/vnd.oci.image.index.v1+json';
+
+export interface Pushed {
+  readonly digest: string;
+  readonly size: number;
+}
+
+interface ManifestOptions {
+  readonly blobs?: readonly Pushed[];
+  readonly external?: readonly Pushed[];
+  readonly children?: readonly Pushed[];
+  readonly subject?: string;
+  readonly tags?: readonly string[];
+}
+
+/** Pushes, pulls nothing, deletes: the product's own SQL functions, with the least that they need around them. */
+export class PushHistory {
+  constructor(private readonly sql: Sql) {}
+
+  async upload(repository: string, text: string): Promise<Pushed> {
+    const blob = describe(Buffer.from(text));
+    await this.sql('SELECT reg.link_blob($1, false, $2, $3, $4, now(), $5)', [repository, blob.digest, blob.size, randomUUID(), META]);
+    return blob;
+  }
+
+  async mount(repository: string, from: string, blob: Pushed): Promise<void> {
+    await this.sql('SELECT reg.mount_blob_v1($1, false, $2, $3, $4)', [repository, blob.digest, from, META]);
+  }
+
+  unlink(repository: string, blob: Pushed): Promise<object[]> {
+    return this.sql('SELECT reg.unlink_blob_v1($1, $2, $3)', [repository, blob.digest, META]);
+  }
+
+  /** `text` stands for the manifest's bytes: what decides is what the arguments say is in them. */
+  async push(repository: string, text: string, options: ManifestOptions = {}): Promise<Pushed> {
+    const bytes = Buffer.from(text);
+    const manifest = describe(bytes);
+    const [config, ...layers] = options.blobs ?? [];
+    const children = (options.children ?? []).toSorted(byDigest);
+    const blobs = (options.blobs ?? []).toSorted(byDigest);
+    const media_type = children.length > 0 ? INDEX : MANIFEST;
+    const artifactType = options.subject === undefined ? null : 'application/vnd.example.signature';
+    const data = {
+      ...manifest, media_type, artifact_type: artifactType, subject: options.subject ?? null, annotations: {},
+      config: config === undefined ? null : { ...config, media_type: 'application/vnd.oci.image.config.v1+json' },
+      layers: [...layers, ...(options.external ?? []).map((each) => ({ ...each, external: true }))],
+      children: children.map((each) => ({ ...each, media_type: MANIFEST })),
+    };
+    const [row] = await this.sql<{ outcome: string }>(
+      `SELECT outcome FROM reg.put_manifest_v1(p_repository => $1, p_must_exist => false, p_digest => $2, p_media_type => $3, p_bytes => $4, p_artifact_type => $5,
+        p_subject => $6, p_descriptor => '{}', p_blobs => $7, p_blob_sizes => $8, p_children => $9, p_child_sizes => $10, p_sparse => true, p_tags => $11,
+        p_expected => NULL, p_data => $12, p_meta => $13)`,
+      [repository, manifest.digest, media_type, bytes, artifactType, options.subject ?? null, blobs.map(({ digest }) => digest), blobs.map(({ size }) => size),
+        children.map(({ digest }) => digest), children.map(({ size }) => size), (options.tags ?? []).toSorted(), JSON.stringify(data), META],
+    );
+    if (row?.outcome !== 'pushed' && row?.outcome !== 'unchanged') throw new Error(`the push of ${text} answered ${row?.outcome}; expected pushed or unchanged`);
+    return manifest;
+  }
+
+  deleteTag(repository: string, tag: string): Promise<object[]> {
+    return this.sql('SELECT reg.delete_tag_v1($1, $2, $3)', [repository, tag, META]);
+  }
+
+  deleteManifest(repository: string, manifest: Pushed): Promise<object[]> {
+    return this.sql(`SELECT outcome FROM reg.delete_manifest_v1($1, $2, interval '7 days', $3)`, [repository, manifest.digest, META]);
+  }
+
+  /** Every event of the catalogue, in the orders in which they meet. */
+  async everything(): Promise<void> {
+    const app = 'library/app';
+    const config = await this.upload(app, 'config');
+    const base = await this.upload(app, 'base layer');
+    const layer = await this.upload(app, 'layer');
+    await this.upload('acme/other', 'base layer');
+    await this.mount('acme/third', app, base);
+    await this.unlink('acme/third', base);
+    await this.mount('acme/third', app, base);
+    const foreign = describe(Buffer.from('a layer that is elsewhere'));
+    const first = await this.push(app, 'first', { blobs: [config, base], external: [foreign], tags: ['1.0', 'latest'] });
+    const second = await this.push(app, 'second', { blobs: [config, base, layer], tags: ['latest'] });
+    await this.push(app, 'second', { blobs: [config, base, layer], tags: ['latest'] });
+    const absent = describe(Buffer.from('never pushed'));
+    await this.push(app, 'index', { children: [first, second, absent], tags: ['multi'] });
+    const signature = await this.push(app, 'signature', { blobs: [config], subject: second.digest });
+    await this.push(app, 'another signature', { blobs: [config], subject: absent.digest, tags: ['sig'] });
+    await this.deleteTag(app, '1.0');
+    await this.push(app, 'first', { blobs: [config, base], external: [foreign], tags: ['1.0'] });
+    await this.deleteManifest(app, signature);
+    const gone = await this.push(app, 'gone', { blobs: [config, layer], tags: ['gone', 'gone-too', 'latest'] });
+    await this.deleteManifest(app, gone);
+    await this.push(app, 'gone', { blobs: [config, layer], tags: ['back'] });
+    const alone = await this.push('single', 'alone', { children: [absent], tags: ['only'] });
+    await this.deleteManifest('single', alone);
+  }
+}
+
+function byDigest(a: Pushed, b: Pushed): number {
+  return a.digest < b.digest ? -1 : 1;
+}
+
+function describe(bytes: Buffer): Pushed {
+  return { digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, size: bytes.length };
+}

@@ -194,6 +194,16 @@ describe('a full disk', () => {
     await upload(storage, newStorageKey(), bytesOf(6 * MiB), 65_536);
   });
 
+  it.each([60_000, 300_000])('refuses an upload of %i bytes whose last write fits in part only', async size => {
+    const filler = join(folder.path, 'disk', 'filler');
+    await upload(storage, newStorageKey(), bytesOf(1), 1);
+    execFileSync('sh', ['-c', 'head -c 32M /dev/zero > "$0" || true', filler], { stdio: 'ignore' });
+    await truncate(filler, (await stat(filler)).size - size / 2);
+    const before = await filesOf(join(folder.path, 'disk'));
+    await expect(upload(storage, newStorageKey(), bytesOf(size), 50_000)).rejects.toBeInstanceOf(StorageFull);
+    expect(await filesOf(join(folder.path, 'disk'))).toEqual(before);
+  });
+
   it('says so to a small upload and to the check, by the wrapper too', async () => {
     const filler = newStorageKey();
     const checked = new CheckedBlobStorage(storage);

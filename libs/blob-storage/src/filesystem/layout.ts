@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-import { isStorageKey, parseStorageKey } from '../storage-key.js';
 import type { StorageKey } from '../blob-storage.js';
 
 /*
@@ -11,7 +9,6 @@ import type { StorageKey } from '../blob-storage.js';
  * Directories by time keep one directory small, let the writers of a moment share one fsync of it, and leave an old directory alone:
  * its pages and its dentries are not touched again by new uploads.
  */
-const DIRECTORY_NAME = /^[0-9a-f]{6}$/;
 
 /** The directory of a key, relative to the root. */
 export function directoryName(key: StorageKey): string {
@@ -19,18 +16,9 @@ export function directoryName(key: StorageKey): string {
 }
 
 export function directoryPath(root: string, key: StorageKey): string {
-  return join(root, directoryName(key));
+  return `${root}/${directoryName(key)}`;
 }
 
 export function objectPath(root: string, key: StorageKey): string {
   return `${directoryPath(root, key)}/${key}`;
-}
-
-export function isDirectoryName(name: string): boolean {
-  return DIRECTORY_NAME.test(name);
-}
-
-/** The key of a file found in a directory of the layout; undefined for a file that is none of ours. */
-export function keyOfFile(name: string): StorageKey | undefined {
-  return isStorageKey(name) ? parseStorageKey(name) : undefined;
 }

@@ -56,6 +56,7 @@ export function describeBlobStorage(suite: BlobStorageSuite): void {
 
     describeObjects(context);
     describeRanges(context);
+    describeSlowSinks(context);
     describeMissing(context);
     describeWriters(context);
     describeParallel(context);
@@ -142,6 +143,19 @@ function describeRanges({ storage, key }: Context): void {
     })).rejects.toBe(failure);
     expect(calls).toBe(2);
     expect((await readAll(storage(), name)).length).toBe(4 * MiB);
+  });
+}
+
+function describeSlowSinks({ storage, key }: Context): void {
+  it('a chunk stays as it is until the promise of its sink settles', async () => {
+    const [name, bytes] = [key(), bytesOf(5 * MiB)];
+    await upload(storage(), name, bytes, MiB);
+    const copies: Buffer[] = [];
+    await storage().read(name, undefined, async chunk => {
+      await new Promise(resolve => setTimeout(resolve, 5));
+      copies.push(Buffer.from(chunk));
+    });
+    expect(Buffer.concat(copies).equals(bytes)).toBe(true);
   });
 }
 

@@ -15,12 +15,19 @@ export class S3Proxy {
   calls: S3Call[] = [];
   /** Headers of the calls counted, in the same order. */
   headers: OutgoingHttpHeaders[] = [];
+  /** Most calls that were under way at one time. */
+  mostAtOnce = 0;
+  private atOnce = 0;
   private readonly faults: { readonly call: S3Call; readonly fault: Fault }[] = [];
   private readonly agent = new Agent({ keepAlive: true });
   private readonly server: Server;
 
   private constructor(private readonly target: URL) {
-    this.server = createServer((request, response) => void this.handle(request, response).catch(() => response.destroy()));
+    this.server = createServer((request, response) => {
+      this.mostAtOnce = Math.max(this.mostAtOnce, ++this.atOnce);
+      response.once('close', () => { this.atOnce--; });
+      this.handle(request, response).catch(() => response.destroy());
+    });
   }
 
   static async start(target: string): Promise<S3Proxy> {
@@ -44,6 +51,12 @@ export class S3Proxy {
     this.calls = [];
     this.headers = [];
     this.faults.length = 0;
+    this.mostAtOnce = 0;
+  }
+
+  /** Connections that are open now, used or not. */
+  connections(): Promise<number> {
+    return new Promise((resolve, reject) => this.server.getConnections((error, count) => (error ? reject(error) : resolve(count))));
   }
 
   async stop(): Promise<void> {
@@ -61,7 +74,7 @@ export class S3Proxy {
     if (fault === 'silent') return;
     if (fault === 'fail') {
       request.resume();
-      response.writeHead(500).end();
+      response.writeHead(500, { 'content-type': 'text/plain' }).end('spoiled '.repeat(10_000));
       return;
     }
     const answer = await this.ask(request);

@@ -12,7 +12,7 @@ export interface PooledConnection {
 type Waiter = { readonly since: number; readonly take: (connection: PooledConnection) => void; readonly fail: (error: Error) => void };
 
 /** A caller waits this long for a server that does not answer: enough for the embedded one to come back after a crash. */
-const CONNECT_PATIENCE_MS = 1_500;
+const CONNECT_PATIENCE_MS = 3_000;
 /** A caller waits this long for a free connection; every statement is over by then (statement_timeout). */
 const QUEUE_PATIENCE_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 3_000;

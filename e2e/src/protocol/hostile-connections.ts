@@ -66,8 +66,12 @@ export function describeHostileConnections(test: RegistryTest): void {
       connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 1099511627776\r\n\r\nabc`);
       await delay(100);
       connection.destroy();
-      for (let tries = 0; tries < 50 && (await client.appendUpload(location, Buffer.alloc(0))).status !== 202; tries += 1) await delay(100);
-      expect(['0-0', '0-2']).toContain((await client.uploadStatus(location)).header('Range'));
+      let answer = await client.appendUpload(location, 'def');
+      for (let tries = 0; tries < 30 && answer.status !== 202; tries += 1) {
+        await delay(100);
+        answer = await client.appendUpload(location, 'def');
+      }
+      expect(['202 0-2', '202 0-5']).toContain(`${answer.status} ${answer.header('Range')}`);
     });
 
     test('a slow client is not cut off while its bytes keep coming', async ({ client, repository }) => {
@@ -83,10 +87,12 @@ export function describeHostileConnections(test: RegistryTest): void {
     });
 
     test('a body that nobody asked for does not end up in the next answer', async ({ client, repository }) => {
+      const body = 'GET /v2/smuggled/tags/list HTTP/1.1\r\nHost: x\r\n\r\n';
       const connection = await RawConnection.open(client.baseUrl);
-      connection.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 26\r\n\r\nGET /v2/x HTTP/1.1\r\nHost: yGET /v2/${repository}/tags/list HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      connection.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}GET /v2/${repository}/tags/list HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
       await connection.until(({ closed }) => closed);
-      expect(connection.statuses()).toEqual(connection.statuses().length === 2 ? [200, 404] : [200]);
+      expect(connection.received).not.toContain('smuggled');
+      expect([[200], [200, 404]]).toContainEqual(connection.statuses());
       connection.destroy();
     });
 

@@ -102,9 +102,7 @@ export function describeUploadRanges(test: RegistryTest): void {
       const lost = await startPatch(client, location, bytes.length, 2000, bytes);
       await delay(200);
       lost.destroy();
-      const { received, answer } = await settled(client, location);
-      expect(received).toBeLessThanOrEqual(2000);
-      const next = await client.appendUpload(locationOf(answer), bytes.subarray(received), range(received, bytes.length - 1));
+      const next = await resume(client, location, bytes);
       expectSession(next, 202, repository, bytes.length);
       expectBlobCreated(await client.completeUpload(locationOf(next), blob.digest), repository, blob.digest);
       expect((await client.getBlob(repository, blob.digest)).body.equals(bytes)).toBe(true);
@@ -140,15 +138,14 @@ async function startPatch(client: RegistryClient, location: string, length: numb
   return connection;
 }
 
-/** The offset of a session whose writer went away, once the registry noticed: it takes no new writer before that. */
-async function settled(client: RegistryClient, location: string): Promise<{ received: number; answer: HttpAnswer }> {
+/** Sends the rest of `bytes` from where the session says that it stands. It may take the registry a moment to see that the client before is gone. */
+async function resume(client: RegistryClient, location: string, bytes: Buffer): Promise<HttpAnswer> {
   for (let tries = 0; ; tries += 1) {
-    const answer = await client.appendUpload(location, Buffer.alloc(0));
-    if (answer.status === 202) {
-      const last = Number(answer.header('Range')?.split('-')[1]);
-      return { received: last === 0 ? 0 : last + 1, answer };
-    }
-    if (tries > 50) throw new Error(`The session did not come free after its client went away: ${answer}`);
+    const last = Number((await client.uploadStatus(location)).header('Range')?.split('-')[1]);
+    // 0-0 stands for no byte as well as for one (U2); no test here sends just one.
+    const received = last === 0 ? 0 : last + 1;
+    const answer = await client.appendUpload(location, bytes.subarray(received), range(received, bytes.length - 1));
+    if (answer.status === 202 || tries === 30) return answer;
     await delay(100);
   }
 }

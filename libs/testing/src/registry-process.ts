@@ -91,7 +91,7 @@ export class RegistryProcess implements RegistryUnderTest {
   #spawn(): RunningChild {
     return new RunningChild({
       command: join(workspace, 'node_modules', '.bin', 'node'),
-      arguments: ['--enable-source-maps', join(workspace, 'apps', 'registry', 'dist', 'main.js')],
+      arguments: ['--enable-source-maps', '--no-incremental-marking', join(workspace, 'apps', 'registry', 'dist', 'main.js')],
       environment: this.environment,
       folder: this.dataFolder,
     });

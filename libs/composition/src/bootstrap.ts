@@ -10,7 +10,7 @@ import { superviseWorkers } from './workers.js';
 export interface Running {
   /** `host:port` that it serves. */
   readonly address: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /**

@@ -15,7 +15,7 @@ const SEALER_LAG = 30;
 export interface RunningProcess {
   readonly http: RunningHttp;
   /** Finishes running requests, then ends everything that was started, in the reverse order. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Serves the roles from this process. Rejects with an error whose message is fit for a person; nothing is left running then. */

@@ -1,6 +1,7 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { OciRequest } from '@waybill/oci';
+import { traceparentOf } from './trace-context.js';
 
 /** Flat list: name, value, name, value. Node writes it with less work than an object. */
 export type HeaderList = readonly string[];
@@ -8,7 +9,6 @@ export type HeaderList = readonly string[];
 /** On every answer. Clients may insist on the first (wire-protocol G6); the second keeps a browser from running a blob (section 7 point 5). */
 const ALWAYS = ['Docker-Distribution-Api-Version', 'registry/2.0', 'X-Content-Type-Options', 'nosniff'] as const;
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
-const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const USER_AGENT_LENGTH = 256;
 
 /** One request and its response. Made by the front controller for every `/v2/` request. */
@@ -34,8 +34,7 @@ export class Exchange {
 
   /** W3C trace context: the caller's where it is well-formed, else the beginning of a new trace. */
   get traceparent(): string {
-    const given = this.request.headers['traceparent'];
-    return (this.trace ??= typeof given === 'string' && TRACEPARENT.test(given) ? given : `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`);
+    return (this.trace ??= traceparentOf(this.request.headers['traceparent']));
   }
 
   get traceId(): string {

@@ -23,7 +23,12 @@ export class Health {
   private latest: Promise<Readiness> | undefined;
   private checkedAt = -Infinity;
 
-  constructor(private readonly checks: readonly HealthCheck[], private readonly onFailure: (name: string, reason: unknown) => void) {}
+  /** `now` in milliseconds. */
+  constructor(
+    private readonly checks: readonly HealthCheck[],
+    private readonly onFailure: (name: string, reason: unknown) => void,
+    private readonly now = (): number => performance.now(),
+  ) {}
 
   /** From now on not ready: a load balancer sends nothing more here. */
   stop(): void {
@@ -32,7 +37,7 @@ export class Health {
 
   async readiness(): Promise<Readiness> {
     if (this.stopping) return { status: 'stopping', checks: {} };
-    const now = performance.now();
+    const now = this.now();
     if (this.latest === undefined || now - this.checkedAt > CACHED_MS) {
       this.checkedAt = now;
       this.latest = this.run();

@@ -1,0 +1,61 @@
+import { DependencyUnavailable, OciError, manifestUnknown } from '@waybill/oci';
+import { RawClient, serve } from './testing/http-fixture.js';
+import type { ServedRegistry } from './testing/http-fixture.js';
+
+let served: ServedRegistry;
+afterEach(() => served.close());
+
+async function failingWith(error: unknown, method = 'GET'): Promise<Response> {
+  const fail = (): Promise<void> => Promise.reject(error);
+  served = await serve({ handlers: { getManifest: fail, headManifest: fail } });
+  return fetch(`${served.url}/v2/a/manifests/v1`, { method, headers: { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' } });
+}
+
+describe('an error', () => {
+  it('of the protocol is answered in the form of the specification, with its headers, and is not reported', async () => {
+    const response = await failingWith(new OciError('TOOMANYREQUESTS', 'slower', { headers: { 'Retry-After': '7' } }));
+    expect(response.status).toBe(429);
+    expect(response.headers.get('retry-after')).toBe('7');
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect(await response.json()).toEqual({ errors: [{ code: 'TOOMANYREQUESTS', message: 'slower' }] });
+    expect(served.reported).toEqual([]);
+  });
+
+  it('to HEAD has neither body nor type', async () => {
+    const response = await failingWith(manifestUnknown('v1'), 'HEAD');
+    expect({ status: response.status, type: response.headers.get('content-type'), body: await response.text() }).toEqual({ status: 404, type: null, body: '' });
+  });
+
+  it('of a dependency is answered 503 and reported', async () => {
+    const error = new DependencyUnavailable('the database');
+    const response = await failingWith(error);
+    expect({ status: response.status, again: response.headers.get('retry-after') }).toEqual({ status: 503, again: '2' });
+    expect(served.reported).toEqual([error]);
+  });
+
+  it.each([new Error('password is hunter2'), 'a string', undefined])('that is a bug (%p) is answered 500 with the trace id and nothing of its text', async (error) => {
+    const response = await failingWith(error);
+    const body = await response.text();
+    expect(response.status).toBe(500);
+    expect(body).toContain('4bf92f3577b34da6a3ce929d0e0e4736');
+    expect(body).not.toContain('hunter2');
+    expect(served.reported).toEqual([error]);
+  });
+
+  it('in an answer that has begun cuts the connection and adds nothing', async () => {
+    served = await serve({
+      handlers: {
+        getBlob: async (_, exchange) => {
+          await new Promise<void>((resolve) => exchange.begin(200, [], 1000).write('0123456789', () => resolve()));
+          throw new Error('the disk is gone');
+        },
+      },
+    });
+    const client = await RawClient.open(served.port);
+    client.send([`GET /v2/a/blobs/sha256:${'a'.repeat(64)} HTTP/1.1`]);
+    const received = await client.toTheEnd();
+    expect(client.ended).toBe(true);
+    expect(received.endsWith('\r\n\r\n0123456789')).toBe(true);
+    expect(served.reported).toHaveLength(1);
+  });
+});

@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OciError, manifestTooLarge } from '@waybill/oci';
+import { readBody } from './read-body.js';
+import { RawClient, serve } from './testing/http-fixture.js';
+import type { ServedRegistry } from './testing/http-fixture.js';
+
+const LIMIT = 100_000;
+let served: ServedRegistry;
+let outcomes: unknown[];
+
+beforeEach(async () => {
+  outcomes = [];
+  served = await serve({
+    handlers: {
+      putManifest: async (_, exchange) => {
+        try {
+          const body = await readBody(exchange.request, LIMIT, () => manifestTooLarge(LIMIT));
+          outcomes.push(body.length);
+          exchange.reply(201, [], body.toString());
+        } catch (error) {
+          outcomes.push(error);
+          throw error;
+        }
+      },
+    },
+  });
+});
+afterEach(() => served.close());
+
+const PUT = 'PUT /v2/a/manifests/v1 HTTP/1.1';
+
+/** Sends the parts with pauses, so that they arrive as several chunks. */
+async function put(headers: readonly string[], parts: readonly string[]): Promise<RawClient> {
+  const client = await RawClient.open(served.port);
+  client.send([PUT, ...headers]);
+  for (const part of parts) {
+    client.socket.write(part);
+    await sleep(20);
+  }
+  return client;
+}
+
+describe('a body', () => {
+  it('is given whole and in order, however it is cut', async () => {
+    const client = await put(['Content-Length: 9'], ['abc', 'def', 'ghi']);
+    expect(await client.until(({ received }) => received.endsWith('\r\n\r\nabcdefghi'))).toBe(true);
+    expect(outcomes).toEqual([9]);
+  });
+
+  it('may be empty, with a length or without', async () => {
+    for (const headers of [['Content-Length: 0'], []]) {
+      const client = await put(headers, []);
+      expect(await client.until(({ received }) => received.includes(' 201 '), 1000)).toBe(true);
+    }
+    expect(outcomes).toEqual([0, 0]);
+  });
+
+  it('may have the very length of the limit', async () => {
+    const client = await put([`Content-Length: ${LIMIT}`], ['x'.repeat(LIMIT)]);
+    expect(await client.until(({ received }) => received.includes(' 201 '))).toBe(true);
+  });
+
+  it('that is announced too large is refused before a byte of it has come', async () => {
+    const client = await put([`Content-Length: ${LIMIT + 1}`], []);
+    expect(await client.until(({ received }) => received.includes('MANIFEST_INVALID'))).toBe(true);
+    expect(client.received).toContain('HTTP/1.1 413 ');
+  });
+
+  it('that becomes too large without a length is refused at the limit', async () => {
+    const chunk = `${(50_000).toString(16)}\r\n${'x'.repeat(50_000)}\r\n`;
+    const client = await put(['Transfer-Encoding: chunked'], [chunk, chunk, chunk]);
+    expect(await client.until(({ received }) => received.includes('MANIFEST_INVALID'))).toBe(true);
+    expect(client.received).toContain('HTTP/1.1 413 ');
+  });
+
+  it('whose client goes away is an error', async () => {
+    const client = await put(['Content-Length: 10'], ['abc']);
+    client.socket.destroy();
+    await client.until(() => outcomes.length > 0);
+    expect(outcomes).toEqual([expect.any(OciError)]);
+    expect(outcomes).toEqual([expect.objectContaining({ code: 'SIZE_INVALID' })]);
+  });
+});

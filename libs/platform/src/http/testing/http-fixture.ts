@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RequestKind } from '@waybill/oci';
+import type { Exchange } from '../exchange.js';
+import { FrontController } from '../front-controller.js';
+import type { Guard, Handlers } from '../handler.js';
+import { HTTP_LIMITS, createHttpServer } from '../server.js';
+import type { ClientErrorReason, HttpLimits } from '../server.js';
+
+/** A server as startHttp makes it, without Nest: paths outside `/v2/` are answered `other`. */
+export interface ServedRegistry {
+  readonly port: number;
+  readonly url: string;
+  readonly observed: { readonly kind: RequestKind | undefined; readonly status: number }[];
+  readonly reported: unknown[];
+  readonly clientErrors: ClientErrorReason[];
+  close(): Promise<number>;
+}
+
+export interface ServeOptions {
+  readonly handlers?: Partial<Handlers>;
+  readonly guard?: Guard;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+export async function serve({ handlers = {}, guard = () => undefined, limits = {} }: ServeOptions): Promise<ServedRegistry> {
+  const observed: { kind: RequestKind | undefined; status: number }[] = [];
+  const reported: unknown[] = [];
+  const clientErrors: ClientErrorReason[] = [];
+  const controller = new FrontController({
+    handlers,
+    guard,
+    observe: (exchange: Exchange, kind) => observed.push({ kind, status: exchange.status }),
+    report: (error) => reported.push(error),
+  });
+  const { server, close } = createHttpServer({
+    limits: { ...HTTP_LIMITS, drainMs: 200, ...limits },
+    registry: (request, response, expectsContinue) => controller.handle(request, response, expectsContinue),
+    other: (_, response) => response.end('other'),
+    onClientError: (reason) => clientErrors.push(reason),
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = addressOf(server.address());
+  return { port, url: `http://127.0.0.1:${port}`, observed, reported, clientErrors, close };
+}
+
+function addressOf(address: AddressInfo | string | null): AddressInfo {
+  if (address === null || typeof address === 'string') throw new Error('the server has no TCP address');
+  return address;
+}
+
+/** A TCP connection that keeps all it received; for requests that no client library would send. */
+export class RawClient {
+  received = '';
+  /** The server has sent FIN or RST. */
+  ended = false;
+
+  private constructor(readonly socket: Socket) {
+    socket.setEncoding('latin1').on('data', (text) => (this.received += text));
+    socket.on('end', () => (this.ended = true)).on('close', () => (this.ended = true));
+    socket.on('error', () => (this.ended = true));
+  }
+
+  static async open(port: number): Promise<RawClient> {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    await once(socket, 'connect');
+    return new RawClient(socket);
+  }
+
+  /** Sends the lines of a head, the empty line, and the body. `Host` is given. */
+  send(head: readonly string[], body = ''): void {
+    const [first = '', ...headers] = head;
+    this.socket.write([first, 'Host: registry.test', ...headers, '', body].join('\r\n'), 'latin1');
+  }
+
+  /** Gives whether `done` came to hold in time. */
+  async until(done: (client: this) => boolean, milliseconds = 5_000): Promise<boolean> {
+    for (const end = Date.now() + milliseconds; Date.now() < end; await sleep(5)) if (done(this)) return true;
+    return done(this);
+  }
+
+  /** Everything up to the end of the connection, or what there is when the time is over. */
+  async toTheEnd(milliseconds = 5_000): Promise<string> {
+    await this.until(({ ended }) => ended, milliseconds);
+    return this.received;
+  }
+}

@@ -16,6 +16,8 @@ const real = {
 
 export default {
   maxWorkers: 2,
+  // of every project: jest reads it only here
+  testTimeout: 60_000,
   workerIdleMemoryLimit: '600MB',
   projects: [
     { ...common, displayName: 'pure', testMatch: places.map((place) => `${place}/*.spec.js`), testPathIgnorePatterns: [String.raw`\.int\.spec\.js$`] },

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { runKills, type KillReport } from './chaos/kills.js';
+import { verifyLog } from './chaos/log-check.js';
 import { median } from './bench/statistics.js';
 
 const USAGE = `npm run chaos:kill -- [--kills N] [--short] [--writers N] [--seed N]
@@ -30,7 +31,7 @@ async function chaos(): Promise<void> {
   if (values.help) return console.log(USAGE);
   const [kills, writers, seed] = [Number(values.kills ?? (values.short ? 5 : 100)), Number(values.writers), Number(values.seed)];
   if (!(kills >= 1 && writers >= 1 && Number.isInteger(seed))) throw new Error(`--kills and --writers: expected a number from 1 up, --seed a whole number\n${USAGE}`);
-  const result = await runKills({ kills, postgresEvery: 5, writers, seed, patience: values.short ? 1000 : 12_000, say: (line) => console.error(line) });
+  const result = await runKills({ kills, postgresEvery: 5, writers, seed, patience: values.short ? 1000 : 12_000, checkLog: verifyLog, say: (line) => console.error(line) });
   report(result, seed);
   if (result.violations.length > 0) process.exitCode = 1;
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryClient, RegistryProcess } from '@waybill/testing';
 import { Dice } from './dice.js';
 import { Ledger } from './ledger.js';
-import { embeddedDatabaseUrl, embeddedPostmaster, hasLogVerify, verifyLog } from './log-check.js';
+import { embeddedPostmaster } from './log-check.js';
 import { verify } from './verify.js';
 import { Writer, noCounts, type Counts } from './writer.js';
 
@@ -15,6 +15,8 @@ export interface KillOptions {
   readonly seed: number;
   /** Longest wait in ms of a writer to take up an upload that broke off: past the lease of a dead writer's claim, or less to be quick. */
   readonly patience: number;
+  /** Holds the log against the live tables of the registry in this data folder; resolves with what differs, undefined where they are equal. */
+  readonly checkLog: (dataFolder: string) => Promise<string | undefined>;
   readonly say: (line: string) => void;
 }
 
@@ -54,7 +56,8 @@ class KillRun {
       this.options.say(`round ${round}: ${this.ledger.acknowledged.length} acknowledged, ${this.counts.unacknowledged} unacknowledged, back after ${Math.round(this.recoveries.at(-1) ?? 0)} ms`);
     }
     this.violations.push(...(await verify(this.client, this.ledger)), ...this.writers.flatMap(({ violations }) => violations));
-    await this.checkLog();
+    const difference = await this.options.checkLog(this.registry.dataFolder);
+    if (difference !== undefined) this.violations.push(difference);
     this.client.close();
     return { violations: [...new Set(this.violations)], counts: this.counts, acknowledged: this.ledger.acknowledged.length, recoveries: this.recoveries };
   }
@@ -65,7 +68,7 @@ class KillRun {
     const work = Promise.all(this.writers.map((writer) => writer.work(() => stopped, () => sleep(50))));
     await this.everyWriterGoesOn('after the start');
     if (round % this.options.postgresEvery === 0) {
-      process.kill(embeddedPostmaster(this.registry.dataFolder), 'SIGKILL');
+      await this.killPostgres();
       await this.everyWriterGoesOn('after a kill of Postgres');
     }
     await sleep(this.dice.between(0, 600));
@@ -76,6 +79,22 @@ class KillRun {
     await work;
     this.violations.push(...(await verify(this.client, this.ledger, this.checked)));
     this.checked = this.ledger.acknowledged.length;
+  }
+
+  /** Sessions under way can still commit and be acknowledged after the kill, so the new postmaster is waited for. */
+  private async killPostgres(): Promise<void> {
+    const killed = embeddedPostmaster(this.registry.dataFolder);
+    process.kill(killed, 'SIGKILL');
+    const again = (): boolean => {
+      try {
+        return embeddedPostmaster(this.registry.dataFolder) !== killed;
+      } catch {
+        return false;
+      }
+    };
+    for (const end = Date.now() + RECOVERY_MS; !again(); await sleep(20)) {
+      if (Date.now() > end) throw new Error(`Postgres was killed and the registry did not start it again within ${RECOVERY_MS / 1000} s\n${this.registry.logs().slice(-4000)}`);
+    }
   }
 
   /** As a supervisor does it: the next process starts as soon as the last is gone, whether or not its Postgres is. */
@@ -95,12 +114,6 @@ class KillRun {
     for (const end = Date.now() + RECOVERY_MS; !goesOn(); await sleep(20)) {
       if (Date.now() > end) throw new Error(`the registry acknowledged nothing to some writer for ${RECOVERY_MS / 1000} s ${when}\n${this.registry.logs().slice(-4000)}`);
     }
-  }
-
-  private async checkLog(): Promise<void> {
-    if (!hasLogVerify()) throw new Error('log:verify is not built (tools/dist/log-verify.js); run npx tsc -b tools');
-    const difference = await verifyLog(embeddedDatabaseUrl(this.registry.dataFolder));
-    if (difference !== undefined) this.violations.push(difference);
   }
 }
 

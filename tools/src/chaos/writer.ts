@@ -97,7 +97,7 @@ export class Writer {
 
   private async pushBlob(bytes: Buffer): Promise<Descriptor> {
     const { client, dice, counts, patience, ledger } = this.options;
-    const upload = new BlobUpload(client, this.first, bytes, dice, { patience: dice.chance(0.5) ? patience : 0, onResume: () => counts.resumed++ });
+    const upload = new BlobUpload(client, this.first, bytes, dice, { patience: dice.chance(0.25) ? patience : 0, onResume: () => counts.resumed++ });
     await upload.send();
     const descriptor = { digest: upload.digest, size: bytes.length };
     ledger.add({ kind: 'blob', repository: this.first, ...descriptor });

@@ -1,5 +1,5 @@
 import { DependencyUnavailable, RegistryError } from '@waybill/oci';
-import { BlobStorage, BlobWriter, type ByteRange, type ByteSink, type StorageKey } from './blob-storage.js';
+import { BlobStorage, type BlobWriter, type ByteRange, type ByteSink, type StorageKey } from './blob-storage.js';
 import { CheckedWriter } from './checked-blob-writer.js';
 import { ObjectMissing, TruncatedObject, WriterMisuse } from './errors.js';
 

@@ -71,7 +71,7 @@ describe('the filesystem storage', () => {
   it('syncs each file once, shares the fsync of the directory, and makes its name durable once', async () => {
     const keys = Array.from({ length: 32 }, newStorageKey);
     const writers = keys.map(key => storage.create(key));
-    await Promise.all(writers.map(writer => writer.write(bytesOf(4096))));
+    await Promise.all(writers.map(async writer => writer.write(bytesOf(4096))));
     await Promise.all(writers.map(writer => writer.commit()));
     await Promise.all(keys.map(key => storage.persist(key)));
     expect(count('file')).toBe(32);

@@ -13,7 +13,7 @@ describe('the S3 options', () => {
 
   it.each<[string, Partial<S3Options>]>([
     ['endpoint', { endpoint: 's3.example.test' }], ['endpoint', { endpoint: 'http://s3.example.test/path' }], ['endpoint', { endpoint: 'ftp://s3.example.test' }],
-    ['region', { region: '' }], ['bucket', { bucket: '' }], ['access key', { accessKey: '' }], ['secret key', { secretKey: '' }],
+    ['region', { region: '' }], ['bucket', { bucket: 'm' }], ['bucket', { bucket: 'Blobs' }], ['access key', { accessKey: '' }], ['secret key', { secretKey: '' }],
     ['part size', { partSize: 5 * 1024 * 1024 - 1 }], ['parts in flight', { partsInFlight: 0 }], ['timeout', { timeoutMs: 0 }], ['attempts', { attempts: 1.5 }],
   ])('name the one that is wrong: %s', (name, wrong) => {
     expect(() => settingsOf({ ...options, ...wrong })).toThrow(name);

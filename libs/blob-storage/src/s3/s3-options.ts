@@ -56,7 +56,7 @@ export function settingsOf(options: S3Options): S3Settings {
     port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
     secure,
     region: given(options.region, 'region'),
-    bucket: given(options.bucket, 'bucket'),
+    bucket: bucketName(options.bucket),
     prefix: options.prefix ?? '',
     accessKey: given(options.accessKey, 'access key'),
     secretKey: given(options.secretKey, 'secret key'),
@@ -83,6 +83,11 @@ function encryptionHeaders(encryption: S3Encryption | undefined): Record<string,
   const algorithm = { 'x-amz-server-side-encryption': encryption.algorithm };
   if (encryption.algorithm === 'AES256' || encryption.keyId === undefined) return algorithm;
   return { ...algorithm, 'x-amz-server-side-encryption-aws-kms-key-id': encryption.keyId };
+}
+
+function bucketName(name: string): string {
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)) throw new RangeError(`the S3 bucket has a name of 3 to 63 lower-case letters, digits, dots and dashes, not ${JSON.stringify(name)}`);
+  return name;
 }
 
 function given(value: string, what: string): string {

@@ -19,8 +19,11 @@ export class S3Transport {
     this.base = settings.secure ? https : http;
   }
 
-  request(options: RequestOptions | string | URL, second?: RequestOptions | OnResponse, third?: OnResponse): ClientRequest {
-    const request = typeof second === 'object' ? this.base.request(String(options), second, third) : this.base.request(options, second);
+  /** Like http.request in both of its forms. */
+  request(target: RequestOptions | string | URL, second?: RequestOptions | OnResponse, third?: OnResponse): ClientRequest {
+    const onResponse = typeof second === 'function' ? second : third;
+    const addressed = typeof target === 'string' || target instanceof URL;
+    const request = addressed && typeof second === 'object' ? this.base.request(target, second, third) : this.base.request(target, onResponse);
     this.limit(request);
     return request;
   }

@@ -242,7 +242,7 @@ function describeParallel({ storage, key }: Context): void {
     const objects = Array.from({ length: count }, (_, i) => ({ name: key(), bytes: bytesOf(700_000 + i * 333_333) }));
     const writers = objects.map(({ name }) => storage().create(name));
     for (let offset = 0; offset < 4 * MiB; offset += 100_000) {
-      await Promise.all(objects.map(({ bytes }, i) => (offset < bytes.length ? writers[i]?.write(bytes.subarray(offset, offset + 100_000)) : undefined)));
+      await Promise.all(objects.map(async ({ bytes }, i) => writers[i]?.write(bytes.subarray(offset, offset + 100_000))));
     }
     await Promise.all(writers.map(writer => writer.commit()));
     await Promise.all(objects.map(({ name }) => storage().persist(name)));

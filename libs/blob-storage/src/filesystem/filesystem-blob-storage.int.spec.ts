@@ -172,9 +172,12 @@ describe('a full disk', () => {
     storage = await FilesystemBlobStorage.open({ root: join(folder.path, 'disk') });
   });
   afterEach(async () => {
-    await storage.close();
-    execFileSync('umount', [join(folder.path, 'disk')]);
-    await folder.remove();
+    try {
+      await storage.close();
+    } finally {
+      execFileSync('umount', ['--lazy', join(folder.path, 'disk')]);
+      await folder.remove();
+    }
   });
 
   it('refuses the upload that does not fit, keeps nothing of it, and loses nothing that was committed', async () => {

@@ -101,7 +101,8 @@ BEGIN
       v_part := format('%s_%s', v_parent, lpad(i::text, 4, '0'));
       CONTINUE WHEN to_regclass('es.' || v_part) IS NOT NULL;
       PERFORM pg_advisory_xact_lock(hashtextextended('es.ensure_partitions', 0));
-      CONTINUE WHEN to_regclass('es.' || v_part) IS NOT NULL;
+      -- a query, not to_regclass: that one may still answer from before the lock was waited for
+      CONTINUE WHEN EXISTS (SELECT 1 FROM pg_class c WHERE c.relnamespace = 'es'::regnamespace AND c.relname = v_part);
       EXECUTE format('CREATE TABLE es.%I (LIKE es.%I INCLUDING DEFAULTS, CHECK (%I >= %s AND %I < %s)) WITH (autovacuum_freeze_min_age = 0)',
         v_part, v_parent, v_key, i * c_rows, v_key, (i + 1) * c_rows);
       EXECUTE format('ALTER TABLE es.%I ATTACH PARTITION es.%I FOR VALUES FROM (%s) TO (%s)',

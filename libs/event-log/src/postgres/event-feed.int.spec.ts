@@ -1,5 +1,6 @@
 import { testDatabase } from '@waybill/testing/postgres';
 import { describeEventFeed } from '../testing/event-feed.contract.js';
+import { eventually } from '../testing/eventually.js';
 import { PostgresEventFeed } from './event-feed.js';
 import { PostgresEventStore } from './event-store.js';
 import { Sealer } from './sealer.js';
@@ -20,4 +21,14 @@ describeEventFeed({
       },
     };
   },
+});
+
+it('gives the lease back when a subscription stops, so that the next process does not wait for it to run out', async () => {
+  const { database, close } = await testDatabase();
+  const feed = new PostgresEventFeed(database);
+  const subscription = feed.subscribe({ name: 'leaving', version: 1, handle: () => Promise.resolve(), stopped: () => undefined });
+  await eventually(() => Promise.resolve(expect(subscription.status.state).toBe('following')));
+  await feed.close();
+  expect(await database.sql(`SELECT owner FROM es.consumer WHERE name = 'leaving'`)).toEqual([{ owner: null }]);
+  await close();
 });

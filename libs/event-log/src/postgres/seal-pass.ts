@@ -54,6 +54,7 @@ export interface SealResult {
  * So it starts at the highest gpos below which, provably, no unfinished transaction has drawn a number: `drawn` of some pass is such a
  * gpos once every transaction that was given its id before the *next* pass has ended, for whoever drew it had its id by then. Old
  * writers only hold the start back; readers do not even do that. Transaction ids are compared within one run of one server and never stored.
+ * One run() of an instance at a time.
  */
 export class SealPass {
   #start = 0;

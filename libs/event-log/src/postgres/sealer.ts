@@ -52,6 +52,7 @@ export class Sealer {
   readonly #batch: number;
   #running: Promise<void> | undefined;
   #stopping = false;
+  #busy = false;
   #fullScanAt = 0;
   #partitionsAt = 0;
   #stuckAt: number | undefined;
@@ -92,9 +93,10 @@ export class Sealer {
 
   /** Seals everything that is committed now, whoever has the lease, and answers the last number. For tools and tests. */
   async drain(): Promise<number> {
-    this.#pass.restart();
+    // a pass of its own: where one of them scans from is argued from passes that follow each other
+    const pass = new SealPass(this.database, this.#batch);
     for (;;) {
-      const { sealed, lastSeq } = await this.#pass.run();
+      const { sealed, lastSeq } = await pass.run();
       if (sealed > 0) await this.database.sql(NOTIFY, [String(lastSeq)]);
       if (sealed < this.#batch) return lastSeq;
     }
@@ -119,14 +121,18 @@ export class Sealer {
   async #turn(): Promise<void> {
     if (!(await this.#lease.hold())) return this.#standBy();
     await this.#ensurePartitions();
-    const poked = await this.#pulse.sleep(this.#pollMs);
+    // Events of other processes do not poke: while they keep coming, look again after the gathering time already.
+    const poked = await this.#pulse.sleep(this.#busy ? this.#gatherMs : this.#pollMs);
     if (this.#stopping) return;
     if (performance.now() > this.#fullScanAt) {
       this.#pass.restart();
       this.#fullScanAt = performance.now() + FULL_SCAN_EVERY_MS;
     }
     if (poked) await pause(this.#gatherMs);
-    else if ((await this.#pass.lowestPending()) === undefined) return;
+    else if ((await this.#pass.lowestPending()) === undefined) {
+      this.#busy = false;
+      return;
+    }
     await this.#sealAll();
   }
 
@@ -135,13 +141,10 @@ export class Sealer {
     do {
       const result = await this.#pass.run();
       sealed = result.sealed;
+      // after its commit: whoever is woken finds the numbers
       if (sealed > 0) await this.database.sql(NOTIFY, [String(result.lastSeq)]);
     } while (sealed === this.#batch && !this.#stopping);
-    // Events of other processes do not poke: while they keep coming, look again after the gathering time instead of the idle poll.
-    if (sealed > 0) {
-      await pause(this.#gatherMs);
-      if ((await this.#pass.lowestPending()) !== undefined) this.#pulse.poke();
-    }
+    this.#busy = sealed > 0;
   }
 
   async #standBy(): Promise<void> {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { jest } from '@jest/globals';
 import type { SealedEvent } from '@waybill/events';
 import type { Database, Sql } from '@waybill/platform';
 import type { EventFeed, Subscription } from '../event-feed.js';
@@ -21,6 +22,7 @@ const noStop = (event: SealedEvent, error: unknown) => {
 
 /** What every EventFeed promises. `create` is called once; something must be sealing what the store appends. */
 export function describeEventFeed(adapter: { readonly name: string; readonly create: () => Promise<EventFeedFixture> }): void {
+  jest.setTimeout(60_000);
   describe(`EventFeed: ${adapter.name}`, () => {
     let fixture: EventFeedFixture;
     const feeds = new Set<{ close(): Promise<void> }>();
@@ -153,31 +155,33 @@ export function describeEventFeed(adapter: { readonly name: string; readonly cre
       await followed('replicas', await append(`tag-${repo}:replicas`, 5));
     });
 
-    it('undoes what a holder does that was presumed dead', async () => {
-      let release: () => void = () => undefined;
-      let entered: () => void = () => undefined;
-      const held = new Promise<void>((resolve) => { release = resolve; });
-      const inside = new Promise<void>((resolve) => { entered = resolve; });
-      const zombieSaw: string[] = [];
-      newFeed().subscribe({
+    it('undoes what a holder does that was presumed dead, even before its successor has done anything', async () => {
+      const gate = () => {
+        let open: () => void = () => undefined;
+        const opened = new Promise<void>((resolve) => { open = resolve; });
+        return { opened, open };
+      };
+      const gates = { zombieInside: gate(), zombieMay: gate(), successorInside: gate(), successorMay: gate() };
+      const gated = (name: string, inside: { open(): void }, may: { readonly opened: Promise<void> }) => newFeed().subscribe({
         name: 'fenced',
         version: 1,
         stopped: noStop,
         async handle(event, sql) {
-          entered();
-          await held;
-          zombieSaw.push(event.event_id);
-          // Ignored by the unique key until the successor has written it: what must undo it is the fence, not the key.
-          await sql('INSERT INTO public.effect VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING', ['fenced-zombie', event.seq, event.event_id, event.stream, event.version]);
+          inside.open();
+          await may.opened;
+          await record(name)(event, sql);
         },
       });
       const ids = await append(`tag-${repo}:fenced`);
-      await inside;
-      following('fenced');
+      const zombie = gated('fenced-zombie', gates.zombieInside, gates.zombieMay);
+      await gates.zombieInside.opened;
+      gated('fenced', gates.successorInside, gates.successorMay);
+      await gates.successorInside.opened;
+      gates.zombieMay.open();
+      await eventually(() => Promise.resolve(expect(zombie.status.state).toBe('waiting')));
+      expect(await effects('fenced-zombie')).toEqual([]);
+      gates.successorMay.open();
       await followed('fenced', ids);
-      release();
-      await eventually(() => Promise.resolve(expect(zombieSaw.length).toBeGreaterThan(0)));
-      await followed('fenced', await append(`tag-${repo}:fenced`));
       expect(await effects('fenced-zombie')).toEqual([]);
     });
   });

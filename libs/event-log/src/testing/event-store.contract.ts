@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { jest } from '@jest/globals';
 import type { Database } from '@waybill/platform';
 import type { EventStore } from '../event-store.js';
 import { VersionConflict } from '../event-store.js';
@@ -13,6 +14,7 @@ export interface EventStoreFixture {
 
 /** What every EventStore promises. `create` is called once. */
 export function describeEventStore(adapter: { readonly name: string; readonly create: () => Promise<EventStoreFixture> }): void {
+  jest.setTimeout(60_000);
   describe(`EventStore: ${adapter.name}`, () => {
     let fixture: EventStoreFixture;
     const repo = randomUUID();

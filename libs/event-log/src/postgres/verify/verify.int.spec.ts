@@ -1,8 +1,11 @@
+import { jest } from '@jest/globals';
 import type { Database } from '@waybill/platform';
 import { testDatabase } from '@waybill/testing/postgres';
 import { PushHistory } from '../../testing/push-history.js';
 import { SealPass } from '../seal-pass.js';
 import { verifyLog } from './verify.js';
+
+jest.setTimeout(60_000);
 
 describe('log:verify', () => {
   let database: Database;

@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import { mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RegistryProcess } from '@waybill/testing';
+import { readResults, shortcomings } from './conformance/results.js';
+
+/** Kept after the run: report.html there shows each request of each test. */
+const folder = join(process.cwd(), 'results', 'conformance');
+
+/** Every API and data option of the tool, by its environment name. Sparse is a policy that is off by default (Appendix C 3). */
+const options = {
+  OCI_VERSION: 'dev',
+  OCI_TLS: 'disabled',
+  OCI_REPO1: 'conformance/repo1',
+  OCI_REPO2: 'conformance/repo2',
+  ...switched('OCI_API_', ['PING', 'PULL', 'PUSH', 'BLOBS_ATOMIC', 'BLOBS_DELETE', 'BLOBS_DIGEST_HEADER', 'BLOBS_MOUNT_ANONYMOUS', 'BLOBS_UPLOAD_CANCEL', 'REFERRER']),
+  ...switched('OCI_API_', ['MANIFESTS_ATOMIC', 'MANIFESTS_DELETE', 'MANIFESTS_DIGEST_HEADER', 'MANIFESTS_TAG_PARAM', 'TAGS_ATOMIC', 'TAGS_DELETE', 'TAGS_LIST']),
+  ...switched('OCI_DATA_', ['IMAGE', 'INDEX', 'INDEX_LIST', 'ARTIFACT', 'SUBJECT', 'SUBJECT_MISSING', 'ARTIFACT_LIST', 'SUBJECT_LIST', 'DATA_FIELD']),
+  ...switched('OCI_DATA_', ['NONDISTRIBUTABLE', 'CUSTOM_FIELDS', 'NO_LAYERS', 'EMPTY_BLOB', 'SHA512']),
+  OCI_DATA_SPARSE: 'false',
+};
+
+/**
+ * conformance: runs the public OCI conformance tool, named by OCI_CONFORMANCE, against a registry with an empty folder. Exit 0 only when
+ * every test passed, none was skipped, and results.yaml says so.
+ */
+async function main(): Promise<number> {
+  const binary = process.env['OCI_CONFORMANCE'];
+  if (binary === undefined || binary === '') {
+    process.stderr.write("Name the program in OCI_CONFORMANCE. It is built from the folder 'conformance' of the public distribution specification; its README tells how.\n");
+    return 1;
+  }
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const registry = await RegistryProcess.start({ settings: { WAYBILL_LOG_LEVEL: 'warn' } });
+  try {
+    const code = await runTool(binary, new URL(registry.baseUrl).host);
+    const results = await readResults(folder);
+    process.stdout.write(`${results.tests} tests: ${results.tests - results.failed - results.skipped - results.errors} passed, ${results.failed} failed, ${results.skipped} skipped, ${results.errors} errors\n`);
+    const wrong = [...shortcomings(results, ['Sparse Manifests']), ...(code === 0 ? [] : [`the tool ended with exit code ${code}`])];
+    for (const line of wrong) process.stdout.write(`not a pass: ${line}\n`);
+    if (wrong.length > 0) process.stdout.write(`${join(folder, 'report.html')} shows each request.\n${registry.logs()}`);
+    return wrong.length === 0 ? 0 : 1;
+  } finally {
+    await registry.stop();
+  }
+}
+
+/** Its output goes to a file beside the results. Gives its exit code. */
+async function runTool(binary: string, host: string): Promise<number> {
+  const output = await open(join(folder, 'output.txt'), 'w');
+  try {
+    return await new Promise((resolve, reject) => {
+      const tool = spawn(binary, [], { cwd: folder, env: { ...process.env, ...options, OCI_REGISTRY: host, OCI_RESULTS_DIR: folder }, stdio: ['ignore', output.fd, output.fd] });
+      tool.once('error', reject);
+      tool.once('exit', (code) => resolve(code ?? 1));
+    });
+  } finally {
+    await output.close();
+  }
+}
+
+function switched(prefix: string, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [`${prefix}${name}`, 'true']));
+}
+
+process.exitCode = await main();

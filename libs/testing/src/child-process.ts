@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { findBinary } from './binaries.js';
 
 export interface ChildOptions {
   readonly command: string;
@@ -15,7 +16,8 @@ export class RunningChild {
   #output = '';
 
   constructor(readonly options: ChildOptions) {
-    this.#child = spawn(options.command, options.arguments, { env: options.environment ?? process.env, cwd: options.folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [command, ...commandArguments] = endingWithUs([options.command, ...options.arguments]);
+    this.#child = spawn(command, commandArguments, { env: options.environment ?? process.env, cwd: options.folder, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.stdout?.setEncoding('utf8').on('data', (text) => (this.#output += text));
     this.#child.stderr?.setEncoding('utf8').on('data', (text) => (this.#output += text));
     this.#exited = new Promise((resolve) => {
@@ -63,4 +65,13 @@ export class RunningChild {
       await delay(25);
     }
   }
+}
+
+/**
+ * A jest that is killed runs no afterAll. Where Linux offers it, the system then sends SIGTERM to what the test started; the process id stays the
+ * program's own, because setpriv replaces itself by it.
+ */
+function endingWithUs(command: readonly [string, ...string[]]): readonly [string, ...string[]] {
+  const setpriv = process.platform === 'linux' ? findBinary('setpriv') : undefined;
+  return setpriv === undefined ? command : [setpriv, '--pdeathsig', 'TERM', ...command];
 }

@@ -4,16 +4,17 @@
  */
 export function greetingProgram(text: string): Buffer {
   const message = Buffer.from(text);
-  const code = Buffer.from([
-    ...[0xb8, 1, 0, 0, 0], // mov eax, 1 (write)
-    ...[0xbf, 1, 0, 0, 0], // mov edi, 1 (standard output)
-    ...[0x48, 0x8d, 0x35, 0, 0, 0, 0], // lea rsi, [rip + distance], filled in below
-    ...[0xba, 0, 0, 0, 0], // mov edx, length, filled in below
-    ...[0x0f, 0x05], // syscall
-    ...[0xb8, 60, 0, 0, 0], // mov eax, 60 (exit)
-    ...[0x31, 0xff], // xor edi, edi
-    ...[0x0f, 0x05], // syscall
-  ]);
+  const instructions = [
+    [0xb8, 1, 0, 0, 0], // mov eax, 1 (write)
+    [0xbf, 1, 0, 0, 0], // mov edi, 1 (standard output)
+    [0x48, 0x8d, 0x35, 0, 0, 0, 0], // lea rsi, [rip + distance], filled in below
+    [0xba, 0, 0, 0, 0], // mov edx, length, filled in below
+    [0x0f, 0x05], // syscall
+    [0xb8, 60, 0, 0, 0], // mov eax, 60 (exit)
+    [0x31, 0xff], // xor edi, edi
+    [0x0f, 0x05], // syscall
+  ];
+  const code = Buffer.from(instructions.flat());
   code.writeUInt32LE(code.length - 17, 13);
   code.writeUInt32LE(message.length, 18);
   return Buffer.concat([elfHeader(code.length + message.length), code, message]);

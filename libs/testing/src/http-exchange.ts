@@ -51,7 +51,7 @@ export class HttpAnswer {
 
   /** One line for the message of a failed expectation. */
   toString(): string {
-    return `${this.status} ${JSON.stringify(this.headers)} ${this.body.toString('utf8', 0, 300)}`;
+    return `${this.status} ${JSON.stringify(this.headers)} ${JSON.stringify(this.body.toString('latin1', 0, 300))}`;
   }
 }
 

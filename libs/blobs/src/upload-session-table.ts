@@ -2,6 +2,7 @@ import type { StorageKey } from '@waybill/blob-storage';
 import { parseStorageKey } from '@waybill/blob-storage';
 import { nameUnknown, parseDigest, parseDigestAlgorithm, uploadUnknown } from '@waybill/oci';
 import type { Digest, DigestAlgorithm, RepositoryName } from '@waybill/oci';
+import { sqlState } from '@waybill/platform';
 import type { Database, Statement } from '@waybill/platform';
 
 /** Whose upload: the id alone opens nothing (wire-protocol section 2, CVE-2026-32589). */
@@ -125,15 +126,15 @@ export class UploadSessionTable {
    */
   async complete(owner: UploadOwner, mustExist: boolean, claim: Claim | undefined, object: Segment, digest: Digest, meta: string): Promise<'linked' | 'busy' | Digest> {
     const values = [owner.upload, owner.repository, owner.principal, mustExist, claim?.writer, object.key, object.size, digest, meta];
-    const [row] = await this.database.sql<{ outcome: string; digest: string | null }>(COMPLETE, values);
+    const [row] = await this.database.sql<{ outcome: string; digest: string | null }>(COMPLETE, values).catch((error: unknown) => {
+      throw sqlState(error) === 'WB404' ? nameUnknown(owner.repository) : error;
+    });
     switch (row?.outcome) {
       case 'linked':
       case 'busy':
         return row.outcome;
       case 'done':
         return parseDigest(row.digest ?? '');
-      case 'name_unknown':
-        throw nameUnknown(owner.repository);
       default:
         throw uploadUnknown();
     }

@@ -135,11 +135,17 @@ CREATE TABLE reg.object (                          -- objects that nothing uses:
 );
 CREATE INDEX object_due ON reg.object (due_at);
 
--- RFC 9562 version 7, for servers that have no uuidv7() of their own (Postgres 15 to 17).
-CREATE FUNCTION reg.event_id() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
-  SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
-    PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
-$$;
+-- RFC 9562 version 7: the server's own from Postgres 18 on.
+DO $$
+BEGIN
+  IF current_setting('server_version_num')::int >= 180000 THEN
+    EXECUTE 'CREATE FUNCTION reg.event_id() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE RETURN pg_catalog.uuidv7()';
+  ELSE
+    CREATE FUNCTION reg.event_id() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE RETURN
+      encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+        PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid;
+  END IF;
+END $$;
 
 -- The repository of that name, made (with its event) where it does not exist. NULL where it must exist and does not.
 CREATE FUNCTION reg.ensure_repo(p_name text, p_must_exist boolean, p_meta jsonb, OUT repo_id uuid, OUT tenant_id int) LANGUAGE plpgsql AS $$
@@ -168,19 +174,25 @@ END $$;
 CREATE FUNCTION reg.link_blob(p_repository text, p_must_exist boolean, p_digest text, p_size bigint, p_key uuid, p_started_at timestamptz, p_meta jsonb)
 RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-  v_repo uuid; v_tenant int; v_blob bigint; v_generation int; v_key uuid;
+  v_repo uuid; v_tenant int; v_blob bigint; v_generation int; v_key uuid := p_key;
 BEGIN
-  SELECT repo_id, tenant_id INTO v_repo, v_tenant FROM reg.ensure_repo(p_repository, p_must_exist, p_meta);
-  IF v_repo IS NULL THEN RETURN false; END IF;
-  SELECT b.blob_id, b.generation, b.storage_key INTO v_blob, v_generation, v_key
-    FROM reg.blob b WHERE b.digest = p_digest AND b.state = 'L' FOR KEY SHARE;
+  SELECT r.repo_id, r.tenant_id INTO v_repo, v_tenant FROM reg.repo r WHERE r.name = p_repository;
   IF NOT FOUND THEN
-    -- two uploads of one digest completing together: the second waits here and adopts the first's generation
+    SELECT repo_id, tenant_id INTO v_repo, v_tenant FROM reg.ensure_repo(p_repository, p_must_exist, p_meta);
+    IF v_repo IS NULL THEN RETURN false; END IF;
+  END IF;
+  LOOP
+    -- new bytes are the usual case; two uploads of one digest completing together: the second waits here, and adopts the first's generation
     INSERT INTO reg.blob AS b (digest, generation, size, storage_key)
       VALUES (p_digest, (SELECT coalesce(max(o.generation), 0) + 1 FROM reg.blob o WHERE o.digest = p_digest AND o.state = 'S'), p_size, p_key)
-      ON CONFLICT (digest) WHERE state IN ('L', 'C') DO UPDATE SET state = 'L'
+      ON CONFLICT (digest) WHERE state IN ('L', 'C') DO NOTHING RETURNING b.blob_id, b.generation INTO v_blob, v_generation;
+    EXIT WHEN FOUND;
+    SELECT b.blob_id, b.generation, b.storage_key INTO v_blob, v_generation, v_key FROM reg.blob b WHERE b.digest = p_digest AND b.state = 'L' FOR KEY SHARE;
+    EXIT WHEN FOUND;
+    UPDATE reg.blob b SET state = 'L', state_at = clock_timestamp() WHERE b.digest = p_digest AND b.state = 'C'
       RETURNING b.blob_id, b.generation, b.storage_key INTO v_blob, v_generation, v_key;
-  END IF;
+    EXIT WHEN FOUND;                               -- else it was swept meanwhile, and the next insert succeeds
+  END LOOP;
   IF v_key <> p_key THEN
     INSERT INTO reg.object (storage_key, due_at) VALUES (p_key, clock_timestamp()) ON CONFLICT DO NOTHING;
   END IF;

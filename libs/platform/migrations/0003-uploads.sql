@@ -15,14 +15,14 @@ END $$;
 -- offset (p_offset is not where the session stands). What a writer that lost its lease was writing goes to the reaper, after the time
 -- that a last request of it to the storage may still take.
 CREATE FUNCTION reg.claim_upload_v1(p_upload uuid, p_repository text, p_principal text, p_offset bigint, p_writer uuid, p_key uuid, p_lease interval,
-  OUT outcome text, OUT size bigint, OUT segments text, OUT segment_sizes text, OUT hash text, OUT algorithm text, OUT digest text, OUT started_at timestamptz)
+  OUT outcome text, OUT size bigint, OUT segments text, OUT segment_sizes text, OUT hash text, OUT algorithm text, OUT digest text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   s reg.upload_session;
 BEGIN
   SELECT * INTO s FROM reg.upload_session u WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal FOR UPDATE;
   IF NOT FOUND OR s.expires_at < clock_timestamp() THEN outcome := 'unknown'; RETURN; END IF;
-  size := s.size; hash := s.hash; algorithm := s.algorithm; digest := s.digest; started_at := s.started_at;
+  size := s.size; hash := s.hash; algorithm := s.algorithm; digest := s.digest;
   segments := array_to_string(s.segments, ','); segment_sizes := array_to_string(s.segment_sizes, ',');
   IF s.state = 'D' THEN outcome := 'done'; RETURN; END IF;
   IF s.writer IS NOT NULL AND s.lease_until > clock_timestamp() THEN outcome := 'busy'; RETURN; END IF;
@@ -78,30 +78,36 @@ $$;
 
 -- PUT (end-6). The object p_key holds exactly the bytes of p_digest and survives a power failure; the caller has checked both.
 -- With p_writer the caller holds the claim; without, the session must be unclaimed and consist of p_key alone.
--- Outcomes: linked; unknown; done (a repeated PUT); busy (claim it and look again); name_unknown.
+-- Outcomes: linked; unknown; done (a repeated PUT; digest tells of what); busy (claim it and look again). Raises WB404 where the repository
+-- has to exist and does not.
 CREATE FUNCTION reg.complete_upload_v1(p_upload uuid, p_repository text, p_principal text, p_must_exist boolean, p_writer uuid, p_key uuid, p_size bigint,
   p_digest text, p_tombstone interval, p_meta jsonb, OUT outcome text, OUT digest text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  s reg.upload_session;
+  s reg.upload_session; v_started timestamptz;
 BEGIN
+  IF p_writer IS NULL THEN
+    UPDATE reg.upload_session u SET state = 'D', digest = p_digest, segments = '{}', segment_sizes = '{}', expires_at = clock_timestamp() + p_tombstone
+      WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal AND u.state = 'O' AND u.expires_at >= clock_timestamp()
+        AND u.writer IS NULL AND u.segments = ARRAY[p_key] RETURNING u.started_at INTO v_started;
+    IF FOUND THEN
+      IF reg.link_blob(p_repository, p_must_exist, p_digest, p_size, p_key, v_started, p_meta) THEN outcome := 'linked'; RETURN; END IF;
+      RAISE EXCEPTION 'the repository % does not exist', p_repository USING ERRCODE = 'WB404';   -- undoes the update
+    END IF;
+  END IF;
   SELECT * INTO s FROM reg.upload_session u WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal FOR UPDATE;
   IF NOT FOUND OR s.expires_at < clock_timestamp() THEN outcome := 'unknown'; RETURN; END IF;
-  digest := s.digest;
-  IF s.state = 'D' THEN outcome := 'done'; RETURN; END IF;
-  IF p_writer IS NULL THEN
-    IF s.writer IS NOT NULL OR s.segments <> ARRAY[p_key] THEN outcome := 'busy'; RETURN; END IF;
-  ELSIF s.writer IS DISTINCT FROM p_writer THEN outcome := 'busy'; RETURN;
+  IF s.state = 'D' THEN outcome := 'done'; digest := s.digest; RETURN; END IF;
+  IF p_writer IS NULL OR s.writer IS DISTINCT FROM p_writer THEN outcome := 'busy'; RETURN; END IF;
+  IF NOT reg.link_blob(p_repository, p_must_exist, p_digest, p_size, p_key, s.started_at, p_meta) THEN
+    RAISE EXCEPTION 'the repository % does not exist', p_repository USING ERRCODE = 'WB404';
   END IF;
-  IF NOT reg.link_blob(p_repository, p_must_exist, p_digest, p_size, p_key, s.started_at, p_meta) THEN outcome := 'name_unknown'; RETURN; END IF;
-  IF p_writer IS NOT NULL THEN
-    INSERT INTO reg.object (storage_key, due_at)
-      SELECT k, clock_timestamp() FROM unnest(s.segments || s.writing_key) k WHERE k <> p_key AND k IS NOT NULL ON CONFLICT DO NOTHING;
-  END IF;
+  INSERT INTO reg.object (storage_key, due_at)
+    SELECT k, clock_timestamp() FROM unnest(s.segments || s.writing_key) k WHERE k <> p_key AND k IS NOT NULL ON CONFLICT DO NOTHING;
   UPDATE reg.upload_session u SET state = 'D', digest = p_digest, segments = '{}', segment_sizes = '{}', writer = NULL, writing_key = NULL,
       lease_until = NULL, expires_at = clock_timestamp() + p_tombstone
     WHERE u.upload_id = p_upload;
-  outcome := 'linked'; digest := p_digest;
+  outcome := 'linked';
 END $$;
 
 -- DELETE (end-14), and a PUT whose bytes do not have the digest. False where there is no such open session.

@@ -1,22 +1,20 @@
 -- Manifests and tags: the push decides in these functions (event-log.md sections 1 and 5.2).
 
--- Locks the live blobs of the digests that are linked in the repository, blobs by digest, then links by blob. Answers the ids and sizes in the
--- order of p_digests (distinct, sorted); NULL where a digest has none. A blob may leave its state while we wait for its lock: the pair is
--- repeated, 3 times at most.
+-- Locks the live blobs of the digests (distinct, sorted) that are linked in the repository, and their links, in the order of the digests. Answers ids and
+-- sizes in that order; NULL where a digest has none. A blob may leave its state while we wait for its lock: then everything is looked at
+-- again, 3 times at most.
 CREATE FUNCTION reg.lock_blobs(p_repo uuid, p_digests text[], OUT ids bigint[], OUT sizes bigint[]) LANGUAGE plpgsql AS $$
 DECLARE
-  v_blobs bigint[]; v_linked bigint[];
+  v_found text[];
 BEGIN
   FOR attempt IN 1..3 LOOP
-    SELECT array_agg(x.blob_id) INTO v_blobs FROM (
-      SELECT b.blob_id FROM reg.blob b WHERE b.digest = ANY (p_digests) AND b.state = 'L' ORDER BY b.digest FOR KEY SHARE) x;
-    SELECT array_agg(x.blob_id) INTO v_linked FROM (
-      SELECT l.blob_id FROM reg.blob_link l WHERE l.blob_id = ANY (v_blobs) AND l.repo_id = p_repo ORDER BY l.blob_id FOR KEY SHARE) x;
-    EXIT WHEN cardinality(v_linked) = cardinality(p_digests);
+    SELECT array_agg(x.blob_id), array_agg(x.size), array_agg(x.digest) INTO ids, sizes, v_found FROM (
+      SELECT b.blob_id, b.size, b.digest FROM reg.blob b JOIN reg.blob_link l ON l.blob_id = b.blob_id AND l.repo_id = p_repo
+        WHERE b.digest = ANY (p_digests) AND b.state = 'L' ORDER BY b.digest FOR KEY SHARE OF b, l) x;
+    IF cardinality(ids) = cardinality(p_digests) THEN RETURN; END IF;
   END LOOP;
-  SELECT array_agg(b.blob_id ORDER BY d.i), array_agg(b.size ORDER BY d.i) INTO ids, sizes
-    FROM unnest(p_digests) WITH ORDINALITY d(digest, i)
-    LEFT JOIN LATERAL (SELECT o.blob_id, o.size FROM reg.blob o WHERE o.digest = d.digest AND o.state = 'L' AND o.blob_id = ANY (v_linked) OFFSET 0) b ON true;
+  SELECT array_agg(ids[array_position(v_found, d)] ORDER BY i), array_agg(sizes[array_position(v_found, d)] ORDER BY i) INTO ids, sizes
+    FROM unnest(p_digests) WITH ORDINALITY e(d, i);
 END $$;
 
 -- Points a tag at a manifest that the caller has locked. Appends TagMoved unless it points there already; answers whether it moved.
@@ -26,25 +24,25 @@ RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   v_old bigint; v_old_digest text; v_old_version bigint; v_gpos bigint; v_version bigint;
 BEGIN
-  LOOP
-    SELECT t.manifest_id, t.version INTO v_old, v_old_version FROM reg.tag t WHERE t.repo_id = p_repo AND t.name = p_tag FOR UPDATE;
-    IF FOUND THEN
-      SELECT m.digest INTO v_old_digest FROM reg.manifest m WHERE m.manifest_id = v_old;
-    END IF;
-    IF (CASE p_expected WHEN '*' THEN v_old IS NULL ELSE coalesce(v_old_digest, '') <> p_expected END) THEN
-      RAISE EXCEPTION 'tag % does not stand where the request expects it', p_tag USING ERRCODE = 'WB412', DETAIL = coalesce(v_old_digest, '');
-    END IF;
-    IF v_old = p_manifest THEN RETURN false; END IF;
-    IF v_old IS NULL THEN
-      INSERT INTO reg.tag (repo_id, name, manifest_id, version) VALUES (p_repo, p_tag, p_manifest, 0) ON CONFLICT DO NOTHING;
-      EXIT WHEN FOUND;                             -- another push has just made the tag: look again
-    ELSE EXIT;
-    END IF;
-  END LOOP;
+  SELECT t.manifest_id, t.version INTO v_old, v_old_version FROM reg.tag t WHERE t.repo_id = p_repo AND t.name = p_tag FOR UPDATE;
+  IF v_old = p_manifest AND p_expected IS NULL THEN RETURN false; END IF;
+  IF v_old IS NOT NULL THEN
+    SELECT m.digest INTO v_old_digest FROM reg.manifest m WHERE m.manifest_id = v_old;
+  END IF;
+  IF (CASE p_expected WHEN '*' THEN v_old IS NULL ELSE coalesce(v_old_digest, '') <> p_expected END) THEN
+    RAISE EXCEPTION 'tag % does not stand where the request expects it', p_tag USING ERRCODE = 'WB412', DETAIL = coalesce(v_old_digest, '');
+  END IF;
+  IF v_old = p_manifest THEN RETURN false; END IF;
   SELECT a.gpos, a.version INTO v_gpos, v_version FROM es.append_one('tag-' || p_repo || ':' || p_tag, NULL, reg.event_id(), 'TagMoved', 1::smallint, p_tenant, p_repo,
     jsonb_build_object('tag', p_tag, 'from_digest', v_old_digest, 'to_digest', p_digest, 'reason', p_reason, 'overwritten_by_policy', false), p_meta) a;
-  UPDATE reg.tag t SET manifest_id = p_manifest, version = v_version WHERE t.repo_id = p_repo AND t.name = p_tag;
-  IF v_old IS NOT NULL THEN
+  IF v_old IS NULL THEN
+    INSERT INTO reg.tag (repo_id, name, manifest_id, version) VALUES (p_repo, p_tag, p_manifest, v_version) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+      -- another push has made the tag since we looked, so the event above is not true: the whole push is run again
+      RAISE EXCEPTION 'tag % was made by another push', p_tag USING ERRCODE = 'serialization_failure';
+    END IF;
+  ELSE
+    UPDATE reg.tag t SET manifest_id = p_manifest, version = v_version WHERE t.repo_id = p_repo AND t.name = p_tag;
     UPDATE reg.tag_history h SET to_gpos = v_gpos, to_at = clock_timestamp() WHERE h.repo_id = p_repo AND h.name = p_tag AND h.version = v_old_version;
   END IF;
   INSERT INTO reg.tag_history (repo_id, name, version, manifest_id, from_gpos) VALUES (p_repo, p_tag, v_version, p_manifest, v_gpos);
@@ -65,13 +63,13 @@ END $$;
 -- PUT /manifests/<reference> (end-7a, end-7b). p_blobs and p_children are distinct and sorted; sizes stand beside them; p_tags are distinct and sorted.
 -- p_data is the data of ManifestPushed; with p_sparse children may be absent and are then marked so in it.
 -- Outcomes: pushed; unchanged (nothing was appended but, where they moved, TagMoved); name_unknown; missing (items: the digests);
--- size (items: digests that are stored with another size). Raises WB412 as move_tag does.
+-- size (items: digests that are stored with another size). Raises WB412 and serialization_failure as move_tag does; after the latter it is to be run again.
 CREATE FUNCTION reg.put_manifest_v1(p_repository text, p_must_exist boolean, p_digest text, p_media_type text, p_bytes bytea, p_artifact_type text,
   p_subject text, p_descriptor text, p_blobs text[], p_blob_sizes bigint[], p_children text[], p_child_sizes bigint[], p_sparse boolean,
   p_tags text[], p_expected text, p_data jsonb, p_meta jsonb, OUT outcome text, OUT items text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  v_repo uuid; v_tenant int; v_blobs bigint[] := '{}'; v_sizes bigint[]; v_manifest bigint; v_state text; v_new boolean := true; v_tag text;
+  v_repo uuid; v_tenant int; v_blobs bigint[] := '{}'; v_sizes bigint[]; v_manifest bigint; v_new boolean := true; v_tag text;
   v_children bigint[] := '{}'; v_child_digests text[] := '{}'; v_found_sizes bigint[]; v_data jsonb := p_data;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -111,29 +109,27 @@ BEGIN
   IF v_repo IS NULL THEN
     SELECT repo_id, tenant_id INTO v_repo, v_tenant FROM reg.ensure_repo(p_repository, false, p_meta);
   END IF;
-  SELECT m.manifest_id, m.state INTO v_manifest, v_state FROM reg.manifest m WHERE m.repo_id = v_repo AND m.digest = p_digest FOR KEY SHARE;
-  IF v_state = 'live' THEN
-    v_new := false;
-  ELSE
-    INSERT INTO reg.content (digest, bytes) VALUES (p_digest, p_bytes) ON CONFLICT (digest) DO NOTHING;
-    IF NOT FOUND THEN
-      -- keeps whoever purges contents away; gone meanwhile means that the purge came first, and the insert has to be repeated
-      PERFORM 1 FROM reg.content c WHERE c.digest = p_digest FOR KEY SHARE;
-      IF NOT FOUND THEN INSERT INTO reg.content (digest, bytes) VALUES (p_digest, p_bytes) ON CONFLICT (digest) DO NOTHING; END IF;
-    END IF;
-    -- two pushes of one new manifest: the second waits in ON CONFLICT and then finds it live
-    INSERT INTO reg.manifest AS m (repo_id, digest, media_type, size, artifact_type, subject)
-      VALUES (v_repo, p_digest, p_media_type, length(p_bytes), p_artifact_type, p_subject)
-      ON CONFLICT (repo_id, digest) DO UPDATE SET state = 'live', deleted_at = NULL, purge_after = NULL, pushed_at = clock_timestamp() WHERE m.state = 'deleted'
-      RETURNING m.manifest_id INTO v_manifest;
-    IF NOT FOUND THEN
-      v_new := false;
-      SELECT m.manifest_id INTO v_manifest FROM reg.manifest m WHERE m.repo_id = v_repo AND m.digest = p_digest AND m.state = 'live' FOR KEY SHARE;
-      IF NOT FOUND THEN RAISE EXCEPTION 'manifest % was deleted while it was pushed', p_digest USING ERRCODE = 'serialization_failure'; END IF;
+  -- two pushes of one new manifest: the second waits here, and then finds it live
+  INSERT INTO reg.manifest AS m (repo_id, digest, media_type, size, artifact_type, subject)
+    VALUES (v_repo, p_digest, p_media_type, length(p_bytes), p_artifact_type, p_subject) ON CONFLICT (repo_id, digest) DO NOTHING
+    RETURNING m.manifest_id INTO v_manifest;
+  IF NOT FOUND THEN
+    SELECT m.manifest_id INTO v_manifest FROM reg.manifest m WHERE m.repo_id = v_repo AND m.digest = p_digest AND m.state = 'live' FOR KEY SHARE;
+    v_new := NOT FOUND;
+    IF v_new THEN
+      UPDATE reg.manifest m SET state = 'live', deleted_at = NULL, purge_after = NULL, pushed_at = clock_timestamp()
+        WHERE m.repo_id = v_repo AND m.digest = p_digest AND m.state = 'deleted' RETURNING m.manifest_id INTO v_manifest;
+      IF NOT FOUND THEN RAISE EXCEPTION 'manifest % was pushed, deleted or purged meanwhile', p_digest USING ERRCODE = 'serialization_failure'; END IF;
     END IF;
   END IF;
 
   IF v_new THEN
+    INSERT INTO reg.content (digest, bytes) VALUES (p_digest, p_bytes) ON CONFLICT (digest) DO NOTHING;
+    IF NOT FOUND THEN
+      -- keeps whoever purges contents away; gone meanwhile means that the purge came first
+      PERFORM 1 FROM reg.content c WHERE c.digest = p_digest FOR KEY SHARE;
+      IF NOT FOUND THEN RAISE EXCEPTION 'the content of manifest % was purged meanwhile', p_digest USING ERRCODE = 'serialization_failure'; END IF;
+    END IF;
     INSERT INTO reg.ref (manifest_id, blob_id, repo_id) SELECT v_manifest, b, v_repo FROM unnest(v_blobs) b ON CONFLICT DO NOTHING;
     IF cardinality(v_children) > 0 THEN
       INSERT INTO reg.child (parent_id, child_id) SELECT v_manifest, c FROM unnest(v_children) c ON CONFLICT DO NOTHING;

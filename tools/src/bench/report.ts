@@ -4,11 +4,11 @@ import type { Contender } from './server.js';
 import { median, spread } from './statistics.js';
 
 /** Median of a figure over the rounds of a column; undefined where the column failed, took no part, or has no such figure. */
-function figure(result: RowResult, column: string, key: string): { value: number; spread: number } | undefined {
+function figure(result: RowResult, column: string, key: string): { value: number; spread: number; values: readonly number[] } | undefined {
   const rounds = result.columns.get(column);
   if (rounds === undefined || typeof rounds === 'string') return undefined;
   const values = rounds.flatMap((figures) => figures[key] ?? []);
-  return values.length === 0 ? undefined : { value: median(values), spread: spread(values) };
+  return values.length === 0 ? undefined : { value: median(values), spread: spread(values), values };
 }
 
 function cell(result: RowResult, column: string, metric: Metric): string {
@@ -17,7 +17,8 @@ function cell(result: RowResult, column: string, metric: Metric): string {
   if (found === undefined) return '';
   const bound = metric.key === 'rate' && (figure(result, column, 'busy')?.value ?? 0) > 0.9 ? '\\*' : '';
   const noise = found.spread > 0 ? ` ±${Math.round(found.spread * 100)}%` : '';
-  return `${found.value.toFixed(metric.digits)}${bound}${noise}`;
+  const best = metric.better === 'lower' ? Math.min(...found.values) : Math.max(...found.values);
+  return `${found.value.toFixed(metric.digits)}${bound}${noise}${metric.showBest === true && found.spread > 0 ? ` (best ${best.toFixed(metric.digits)})` : ''}`;
 }
 
 /** The column of the peer that a target is held against, in this metric. */

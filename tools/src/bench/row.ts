@@ -8,6 +8,8 @@ export interface Metric {
   readonly label: string;
   readonly digits: number;
   readonly better: 'lower' | 'higher';
+  /** Also show the best round: where noise only ever adds, it is the steadier figure. Targets are held against medians all the same. */
+  readonly showBest?: boolean;
 }
 
 /** What a row must reach: the ratio to a peer (`best` = the better of Distribution and zot), or a bound on the figure itself. */

@@ -8,7 +8,7 @@ describe('a list of entity tags', () => {
     expect(namesDigest(list, digest)).toBe(true);
   });
 
-  it.each([`"${other}"`, '', '""', `"${digest}x"`, digest.toUpperCase(), 'W/'])('does not name it: %s', (list) => {
+  it.each([`"${other}"`, '', '""', `"${digest}x"`, digest.toUpperCase(), 'W/', `${digest}0`])('does not name it: %s', (list) => {
     expect(namesDigest(list, digest)).toBe(false);
   });
 });

@@ -120,7 +120,10 @@ export class Connections {
       else if (response !== undefined && !response.headersSent) response.shouldKeepAlive = false;
     }
     // An answer whose head was sent before promised to keep its connection, which becomes idle only when the answer ends.
-    const again = setInterval(() => server.closeIdleConnections(), 25);
+    const again = setInterval(() => {
+      server.closeIdleConnections();
+      this.sweep();
+    }, 50);
     let destroyed = 0;
     const deadline = setTimeout(() => {
       destroyed = this.open.size;

@@ -48,7 +48,8 @@ export class Exchange {
    */
   reply(status: number, headers: HeaderList, body?: Buffer | string): void {
     this.writeHead(status, headers, body);
-    this.response.end(this.request.method === 'HEAD' ? undefined : body);
+    // Node leaves the body out of an answer to HEAD.
+    this.response.end(body);
   }
 
   /**

@@ -12,8 +12,9 @@ beforeEach(async () => {
   outcomes = [];
   served = await serve({
     handlers: {
-      putManifest: async (_, exchange) => {
+      putManifest: async ({ reference }, exchange) => {
         try {
+          if (reference === 'late') await new Promise((resolve) => exchange.request.on('error', () => undefined).once('close', resolve));
           const body = await readBody(exchange.request, LIMIT, () => manifestTooLarge(LIMIT));
           outcomes.push(body.length);
           exchange.reply(201, [], body.toString());
@@ -27,12 +28,11 @@ beforeEach(async () => {
 });
 afterEach(() => served.close());
 
-const PUT = 'PUT /v2/a/manifests/v1 HTTP/1.1';
 
 /** Sends the parts with pauses, so that they arrive as several chunks. */
-async function put(headers: readonly string[], parts: readonly string[]): Promise<RawClient> {
+async function put(headers: readonly string[], parts: readonly string[], tag = 'v1'): Promise<RawClient> {
   const client = await RawClient.open(served.port);
-  client.send([PUT, ...headers]);
+  client.send([`PUT /v2/a/manifests/${tag} HTTP/1.1`, ...headers]);
   for (const part of parts) {
     client.socket.write(part);
     await sleep(20);
@@ -73,8 +73,8 @@ describe('a body', () => {
     expect(client.received).toContain('HTTP/1.1 413 ');
   });
 
-  it('whose client goes away is an error', async () => {
-    const client = await put(['Content-Length: 10'], ['abc']);
+  it.each(['v1', 'late'])('whose client goes away is an error, while it is read and before (%s)', async (tag) => {
+    const client = await put(['Content-Length: 10'], ['abc'], tag);
     client.socket.destroy();
     await client.until(() => outcomes.length > 0);
     expect(outcomes).toEqual([expect.any(OciError)]);

@@ -7,6 +7,8 @@ import { OciError } from '@waybill/oci';
  */
 export function readBody(request: IncomingMessage, limit: number, tooLarge: () => Error): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge());
+  // A request that has ended already tells nobody again.
+  if (request.destroyed) return Promise.reject(goneAway());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -25,11 +27,15 @@ export function readBody(request: IncomingMessage, limit: number, tooLarge: () =
     };
     const gone = (): void => {
       detach();
-      reject(new OciError('SIZE_INVALID', 'the request ended before its body did'));
+      reject(goneAway());
     };
     const detach = (): void => {
       request.off('data', take).off('end', end).off('close', gone).off('error', gone);
     };
     request.on('data', take).on('end', end).on('close', gone).on('error', gone);
   });
+}
+
+function goneAway(): OciError {
+  return new OciError('SIZE_INVALID', 'the request ended before its body did');
 }

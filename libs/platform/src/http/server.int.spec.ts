@@ -232,6 +232,16 @@ describe('a refused body', () => {
     expect(await response.text()).toContain('DENIED');
   });
 
+  it('is read to its end for a client that does not look for the answer before', async () => {
+    const client = await connected(refuse);
+    client.socket.pause();
+    client.send([`PATCH ${UPLOAD} HTTP/1.1`, `Content-Length: ${40 << 20}`]);
+    await new Promise((resolve) => client.socket.write(Buffer.alloc(40 << 20), resolve));
+    client.socket.resume();
+    expect(await client.toTheEnd()).toContain('"DENIED"');
+    expect({ ended: client.ended, failure: client.failure }).toEqual({ ended: true, failure: undefined });
+  });
+
   it('does not hold its connection longer than it is drained', async () => {
     const client = await connected({ ...refuse, limits: { bodyIdleMs: 60_000 } });
     client.send([`PATCH ${UPLOAD} HTTP/1.1`, 'Content-Length: 100000000']);
@@ -305,6 +315,23 @@ describe('closing the server', () => {
     expect(await served.close()).toBe(0);
     expect(Date.now() - began).toBeLessThan(1_500);
     expect((await client.toTheEnd()).endsWith('12345678')).toBe(true);
+  });
+
+  it('answers a request that follows on a running connection, and lets none follow that one', async () => {
+    const client = await connected({
+      handlers: {
+        ...take.handlers,
+        getBlob: async (_, exchange) => { const response = exchange.begin(200, [], 8); response.write('1234'); await sleep(300); response.end('5678'); },
+      },
+      limits: { drainMs: 5_000 },
+    });
+    client.send([`GET /v2/a/blobs/sha256:${'a'.repeat(64)} HTTP/1.1`]);
+    await client.until(({ received }) => received.endsWith('1234'));
+    const closing = served.close();
+    client.send(['GET /v2/ HTTP/1.1']);
+    client.send(['GET /v2/ HTTP/1.1']);
+    expect(await closing).toBe(0);
+    expect(await client.toTheEnd()).toMatch(/12345678HTTP\/1\.1 200 [^{]*Connection: close[^{]*\{\}$/);
   });
 
   it('closes idle and unused connections at once', async () => {

@@ -117,16 +117,16 @@ const QUESTION_MARK = 63;
 
 /** Answers what is no request. The connection ends: where the next request would begin is not known. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket, connections: Connections, { limits, onClientError }: HttpServerOptions): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0)) {
-    if (error.code === 'ECONNRESET') onClientError('reset');
+  if (error.code === 'ECONNRESET') {
+    onClientError('reset');
     socket.destroy();
     return;
   }
-  // The parser complains again about every packet that follows.
+  // The parser complains again about every packet that follows, while the answer is on its way.
   if (!connections.condemn(socket, LINGER_MS)) return;
   const { reason, status, message } = describe(error, limits);
   onClientError(reason);
-  if (!connections.isBetweenAnswers(socket)) {
+  if (socket.bytesRead === 0 || !socket.writable || !connections.isBetweenAnswers(socket)) {
     socket.destroy();
     return;
   }

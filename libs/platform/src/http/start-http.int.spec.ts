@@ -99,6 +99,18 @@ describe('a started process', () => {
   });
 });
 
+describe('a request that is none', () => {
+  it('gets one answer, in the form of the specification, which no reset overtakes', async () => {
+    const { address } = await start();
+    const client = await RawClient.open(address.port);
+    client.socket.write(`no request at all\r\n\r\n${'x'.repeat(4 << 20)}`);
+    const received = await client.toTheEnd();
+    expect(received).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n[^{]*\{"errors":\[\{"code":"UNSUPPORTED","message":"[^"]*"\}\]\}$/);
+    expect({ ended: client.ended, failure: client.failure }).toEqual({ ended: true, failure: undefined });
+    client.socket.destroy();
+  });
+});
+
 describe('a process that cannot start', () => {
   it('says which address is in use and leaves nothing running', async () => {
     const other = await occupied();

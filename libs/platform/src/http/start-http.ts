@@ -1,23 +1,18 @@
-import 'reflect-metadata';
 import { once } from 'node:events';
 import type { RequestListener, Server } from 'node:http';
 import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { RegistryError } from '@waybill/oci';
 import { errorCode } from '../error-code.js';
 import type { Exchange } from './exchange.js';
 import { FrontController } from './front-controller.js';
 import type { ObserveRequest } from './front-controller.js';
 import type { Guard, Handlers } from './handler.js';
-import { HealthController } from './health.controller.js';
 import { Health } from './health.js';
 import type { HealthCheck } from './health.js';
 import { logAccess } from './logging.js';
 import type { Logger } from './logging.js';
 import { createMetricsServer } from './metrics-server.js';
 import type { Metrics } from './metrics.js';
-import { NestLogging } from './nest-logging.js';
 import { HTTP_LIMITS, createHttpServer } from './server.js';
 import type { HttpLimits, HttpServer } from './server.js';
 
@@ -62,33 +57,29 @@ export class AddressRefused extends Error {
 interface Front {
   readonly health: Health;
   readonly metricsServer: Server | undefined;
-  readonly adapter: FastifyAdapter;
   readonly http: HttpServer;
+  /** Nest is there only after its server is; nothing listens before both are. */
+  readonly setOther: (answer: RequestListener) => void;
 }
-
-class HttpModule {}
 
 /**
  * Starts the application and answers HTTP when it resolves. Throws AddressRefused, or what the module throws while it starts; then nothing
  * is left running.
  */
 export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
+  // Nest and Fastify are 0.3 s and 40 MB: who imports this library and serves no HTTP does not load them.
+  const { createShell } = await import('./nest-shell.js');
   const front = createFront(options);
-  const root: DynamicModule = {
-    module: HttpModule,
-    imports: [options.module],
-    controllers: [HealthController],
-    providers: [{ provide: Health, useValue: front.health }],
-  };
-  const app = await NestFactory.create(root, front.adapter, { bodyParser: false, logger: new NestLogging(options.logger), abortOnError: false });
+  let app: INestApplication | undefined;
   try {
-    await app.init();
-    await front.adapter.getInstance().ready();
+    const shell = await createShell({ module: options.module, server: front.http.server, health: front.health, logger: options.logger });
+    app = shell.app;
+    front.setOther(shell.answer);
     const { metricsServer } = front;
     const metricsAddress = metricsServer && options.metricsAddress ? await listen(metricsServer, options.metricsAddress, 'metrics.address') : undefined;
     const address = await listen(front.http.server, options.address, 'http.address');
     let closed: Promise<void> | undefined;
-    return { app, address, metricsAddress, close: () => (closed ??= stop(front, app, options)) };
+    return { app, address, metricsAddress, close: () => (closed ??= stop(front, shell.app, options)) };
   } catch (error) {
     await stop(front, app, options);
     throw error;
@@ -97,7 +88,6 @@ export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
 
 function createFront(options: HttpOptions): Front {
   const { logger, metrics } = options;
-  const limits: HttpLimits = { ...HTTP_LIMITS, ...options.limits };
   const health = new Health(options.checks, (check, err) => logger.warn({ check, err }, 'a health check failed'));
   const controller = new FrontController({
     handlers: options.handlers,
@@ -105,23 +95,15 @@ function createFront(options: HttpOptions): Front {
     observe: observer(logger, metrics),
     report: (err, exchange) => reportError(logger, err, exchange),
   });
-  let http: HttpServer | undefined;
-  const adapter = new FastifyAdapter({
-    logger: false,
-    // Called while the adapter is constructed; Fastify itself never listens, so its own limits never come into force.
-    serverFactory: (other: RequestListener) => {
-      http = createHttpServer({
-        limits,
-        registry: (request, response, expectsContinue) => controller.handle(request, response, expectsContinue),
-        other,
-        onClientError: (reason) => metrics.clientError(reason),
-      });
-      return http.server;
-    },
+  let other: RequestListener = (_, response) => response.destroy();
+  const http = createHttpServer({
+    limits: { ...HTTP_LIMITS, ...options.limits },
+    registry: (request, response, expectsContinue) => controller.handle(request, response, expectsContinue),
+    other: (request, response) => other(request, response),
+    onClientError: (reason) => metrics.clientError(reason),
   });
-  if (http === undefined) throw new Error('Fastify did not ask for its server');
   gaugeConnections(metrics, http);
-  return { health, adapter, http, metricsServer: options.metricsAddress && createMetricsServer(metrics, health) };
+  return { health, http, metricsServer: options.metricsAddress && createMetricsServer(metrics, health), setOther: (answer) => (other = answer) };
 }
 
 function gaugeConnections(metrics: Metrics, { connections }: HttpServer): void {
@@ -176,14 +158,14 @@ function refused(error: unknown, address: string, key: string): Error {
   }
 }
 
-async function stop({ health, http, metricsServer }: Front, app: INestApplication, { logger }: HttpOptions): Promise<void> {
+async function stop({ health, http, metricsServer }: Front, app: INestApplication | undefined, { logger }: HttpOptions): Promise<void> {
   health.stop();
   try {
     const cut = await http.close();
     if (cut > 0) logger.warn({ connections: cut }, 'connections were cut because their requests did not finish in time');
   } finally {
     try {
-      await app.close();
+      await app?.close();
     } finally {
       metricsServer?.close();
       metricsServer?.closeAllConnections();

@@ -57,11 +57,13 @@ export class RawClient {
   received = '';
   /** The server has sent FIN or RST. */
   ended = false;
+  /** The reset, where the connection did not end well. */
+  failure: Error | undefined;
 
   private constructor(readonly socket: Socket) {
     socket.setEncoding('latin1').on('data', (text) => (this.received += text));
     socket.on('end', () => (this.ended = true)).on('close', () => (this.ended = true));
-    socket.on('error', () => (this.ended = true));
+    socket.on('error', (error) => (this.failure = error));
   }
 
   static async open(port: number): Promise<RawClient> {

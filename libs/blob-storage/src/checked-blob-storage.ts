@@ -84,7 +84,12 @@ export class CheckedBlobStorage extends BlobStorage {
       tell(undefined);
       return result;
     } catch (error) {
-      const told = passes(error) || isOurs(error) ? error : new DependencyUnavailable('the blob storage', error);
+      if (passes(error)) {
+        // the caller ended the call; the storage did its part
+        tell(undefined);
+        throw error;
+      }
+      const told = isOurs(error) ? error : new DependencyUnavailable('the blob storage', error);
       tell(told);
       throw told;
     }

@@ -33,7 +33,7 @@ export class BlobRoutes {
   private async get(request: RequestOf<'getBlob'>, exchange: Exchange): Promise<void> {
     const link = await this.links.get(request.repository, request.digest);
     if (isNotModified(exchange.request, link.digest)) return exchange.reply(304, identity(link));
-    const range = parseRange(exchange.request.headers.range, link.size);
+    const range = parseRange(requestedRange(exchange, link), link.size);
     if (range.kind === 'unsatisfiable') throw rangeUnsatisfiable(link.size);
     const small = range.kind === 'whole' ? this.reads.small(link) : undefined;
     if (small !== undefined) return exchange.reply(200, headers(link), small instanceof Buffer ? small : await small);
@@ -56,7 +56,7 @@ export class BlobRoutes {
   private async delete(request: RequestOf<'deleteBlob'>, exchange: Exchange): Promise<void> {
     const outcome = await this.links.unlink(request.repository, request.digest, exchange.eventMeta(request.repository));
     if (outcome === 'in_use') {
-      throw unsupported(`the blob ${request.digest} is used by a manifest of this repository: delete the manifest first`);
+      throw unsupported(`the blob ${request.digest} is used by a manifest of this repository: delete the manifest first`, 405, { Allow: 'GET, HEAD' });
     }
     exchange.reply(202, []);
   }
@@ -65,6 +65,12 @@ export class BlobRoutes {
 /** `Location` of a blob that is there now. */
 export function blobLocation(repository: RepositoryName, digest: Digest): string {
   return formatRequest({ kind: 'getBlob', repository, digest }).url;
+}
+
+/** `If-Range` of other content than this: the parts that the client has do not fit, it needs the whole (RFC 9110 section 13.1.5). */
+function requestedRange({ request }: Exchange, link: BlobLink): string | undefined {
+  const condition = request.headers['if-range'];
+  return condition === undefined || condition === `"${link.digest}"` ? request.headers.range : undefined;
 }
 
 function identity(link: BlobLink): string[] {

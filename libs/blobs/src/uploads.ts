@@ -146,7 +146,8 @@ export class Uploads {
   private async receive(claim: Claim, source: IncomingMessage, algorithm: DigestAlgorithm | undefined, range: ContentRange | undefined):
     Promise<{ segment: Segment; hash: Digest | undefined; aborted: boolean }> {
     const hash = algorithm && createHash(algorithm);
-    const writer = this.storage.create(claim.key, announcedLength(source));
+    // without the announced size: what a client that goes away has sent by then is committed as well
+    const writer = this.storage.create(claim.key);
     try {
       const end = await transfer(source, writer, hash);
       const size = writer.size;

@@ -25,7 +25,7 @@ describe('policyGuard', () => {
       void policyGuard(policy)(parseRequest(method, url), exchange);
       return true;
     } catch (error) {
-      expect(error).toMatchObject({ code: 'UNSUPPORTED', status: 405 });
+      expect(error).toMatchObject({ code: 'UNSUPPORTED', status: 405, headers: { Allow: expect.not.stringContaining(method) } });
       return false;
     }
   };

@@ -19,6 +19,8 @@ export interface ManifestPush {
   readonly descriptor: string | undefined;
   /** What has to be in the repository: the config and the layers that are not external. */
   readonly blobs: SizedDigests;
+  /** Layers that may be absent, and are held where they are not (wire-protocol M7). */
+  readonly external: SizedDigests;
   readonly children: SizedDigests;
   /** Distinct, in byte order. */
   readonly tags: readonly Tag[];
@@ -49,6 +51,7 @@ export function parsePush(bytes: Buffer, contentType: string | undefined, refere
     subject: manifest.subject?.digest,
     descriptor: manifest.subject && JSON.stringify(referrerOf(manifest, digest, bytes.length)),
     blobs: sized(held),
+    external: sized(manifest.layers.filter((layer) => layer.external)),
     children: sized(manifest.children),
     tags: [...new Set(all)].sort(),
     data: JSON.stringify(eventData(manifest, digest, bytes.length)),

@@ -147,10 +147,23 @@ describe('the tables of manifests and tags', () => {
     expect(await events()).toEqual(['RepositoryCreated', 'BlobUploaded', 'ManifestPushed', 'TagMoved', 'TagMoved', 'TagDeleted', 'TagDeleted', 'ManifestDeleted', 'ManifestPushed', 'TagMoved']);
   });
 
+  it('hold a foreign layer that the repository has, and let one be absent that it has not', async () => {
+    await link('c');
+    await link('here');
+    const foreign = (text: string) => ({ ...descriptor(text), mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar' });
+    await put(image('c', 't', { layers: [foreign('here'), foreign('elsewhere')] }));
+    const refs = await db.database.sql<{ digest: string }>(
+      'SELECT b.digest FROM reg.ref f JOIN reg.blob b USING (blob_id) JOIN reg.repo r USING (repo_id) WHERE r.name = $1', [repository]);
+    expect(refs.map(({ digest }) => digest).sort()).toEqual([digestOf('c'), digestOf('here')].sort());
+    const [event] = await db.database.sql<{ layers: object[] }>(
+      `SELECT e.data -> 'layers' AS layers FROM es.event e JOIN reg.repo r USING (repo_id) WHERE r.name = $1 AND e.type = 'ManifestPushed'`, [repository]);
+    expect(event?.layers).toEqual([{ digest: digestOf('here'), size: 4 }, { digest: digestOf('elsewhere'), size: 9, external: true }]);
+  });
+
   it('are refused to a transaction that would not look again after a lock', async () => {
     const push = image('c', 't');
     await expect(db.database.transaction(async (sql) => {
-      await sql('SELECT * FROM reg.put_manifest_v1($1, false, $2, $3, $4, NULL, NULL, NULL, \'{}\', \'{}\', \'{}\', \'{}\', false, \'{}\', NULL, \'{}\', \'{}\')', [repository, push.digest, push.mediaType, push.bytes]);
+      await sql('SELECT * FROM reg.put_manifest_v1($1, false, $2, $3, $4, NULL, NULL, NULL, \'{}\', \'{}\', \'{}\', \'{}\', \'{}\', false, \'{}\', NULL, \'{}\', \'{}\')', [repository, push.digest, push.mediaType, push.bytes]);
     }, 'repeatable read')).rejects.toThrow('READ COMMITTED');
   });
 });

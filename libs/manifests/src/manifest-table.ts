@@ -48,7 +48,7 @@ const FIND_BY_DIGEST: Statement = {
       WHERE m.repo_id = r.repo_id AND m.digest = q.reference AND m.state = 'live' OFFSET 0) m ON true`,
 };
 const CONTENT: Statement = { name: 'content-get', text: 'SELECT bytes FROM reg.content WHERE digest = $1' };
-const PUT: Statement = { name: 'manifest-put', text: 'SELECT * FROM reg.put_manifest_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)' };
+const PUT: Statement = { name: 'manifest-put', text: 'SELECT * FROM reg.put_manifest_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)' };
 const DELETE: Statement = { name: 'manifest-delete', text: 'SELECT * FROM reg.delete_manifest_v1($1, $2, make_interval(secs => $3), $4)' };
 const DELETE_TAG: Statement = { name: 'tag-delete', text: 'SELECT reg.delete_tag_v1($1, $2, $3) AS outcome' };
 
@@ -83,7 +83,7 @@ export class ManifestTable {
   async put(repository: RepositoryName, push: ManifestPush, mustExist: boolean, sparse: boolean, expected: Expectation, meta: string): Promise<void> {
     const values = [
       repository, mustExist, push.digest, push.mediaType, push.bytes, push.artifactType, push.subject, push.descriptor,
-      push.blobs.digests, push.blobs.sizes, push.children.digests, push.children.sizes, sparse, push.tags, expected, push.data, meta,
+      push.blobs.digests, push.blobs.sizes, push.external.digests, push.children.digests, push.children.sizes, sparse, push.tags, expected, push.data, meta,
     ];
     const row = await this.attempt<{ outcome: string; items: string[] | null }>(PUT, values);
     const items = (row?.items ?? []).map(parseDigest);

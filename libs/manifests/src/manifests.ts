@@ -44,7 +44,7 @@ export class Manifests {
   /** end-9. @throws OciError NAME_UNKNOWN, MANIFEST_UNKNOWN, UNSUPPORTED where an index lists the manifest */
   async delete(repository: RepositoryName, digest: Digest, meta: string): Promise<void> {
     const index = await this.table.delete(repository, digest, this.rules.undeleteSeconds, meta);
-    if (index !== undefined) throw unsupported(`the manifest ${digest} is listed by the index ${index} of this repository: delete the index first`);
+    if (index !== undefined) throw unsupported(`the manifest ${digest} is listed by the index ${index} of this repository: delete the index first`, 405, { Allow: 'GET, HEAD, PUT' });
   }
 
   /** end-9. @throws OciError NAME_UNKNOWN, MANIFEST_UNKNOWN */

@@ -60,16 +60,17 @@ BEGIN
   UPDATE reg.tag_history h SET to_gpos = v_gpos, to_at = clock_timestamp() WHERE h.repo_id = p_repo AND h.name = p_tag AND h.version = p_version;
 END $$;
 
--- PUT /manifests/<reference> (end-7a, end-7b). p_blobs and p_children are distinct and sorted; sizes stand beside them; p_tags are distinct and sorted.
--- p_data is the data of ManifestPushed; with p_sparse children may be absent and are then marked so in it.
+-- PUT /manifests/<reference> (end-7a, end-7b). p_blobs, p_external and p_children are distinct and sorted; sizes stand beside them; p_tags are distinct
+-- and sorted. p_data is the data of ManifestPushed. With p_sparse children may be absent and are then marked so in it. External layers
+-- may be absent; those that the repository has are held like others, and lose their mark in it.
 -- Outcomes: pushed; unchanged (nothing was appended but, where they moved, TagMoved); name_unknown; missing (items: the digests);
 -- size (items: digests that are stored with another size). Raises WB412 and serialization_failure as move_tag does; after the latter it is to be run again.
 CREATE FUNCTION reg.put_manifest_v1(p_repository text, p_must_exist boolean, p_digest text, p_media_type text, p_bytes bytea, p_artifact_type text,
-  p_subject text, p_descriptor text, p_blobs text[], p_blob_sizes bigint[], p_children text[], p_child_sizes bigint[], p_sparse boolean,
+  p_subject text, p_descriptor text, p_blobs text[], p_blob_sizes bigint[], p_external text[], p_children text[], p_child_sizes bigint[], p_sparse boolean,
   p_tags text[], p_expected text, p_data jsonb, p_meta jsonb, OUT outcome text, OUT items text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  v_repo uuid; v_tenant int; v_blobs bigint[] := '{}'; v_sizes bigint[]; v_manifest bigint; v_new boolean := true; v_tag text;
+  v_repo uuid; v_tenant int; v_blobs bigint[] := '{}'; v_sizes bigint[]; v_manifest bigint; v_new boolean := true; v_tag text; v_external text[];
   v_children bigint[] := '{}'; v_child_digests text[] := '{}'; v_found_sizes bigint[]; v_data jsonb := p_data;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -90,6 +91,13 @@ BEGIN
       SELECT array_agg(p_blobs[i]) INTO items FROM generate_subscripts(p_blobs, 1) i WHERE v_sizes[i] <> p_blob_sizes[i];
       RETURN;
     END IF;
+  END IF;
+  IF cardinality(p_external) > 0 AND v_repo IS NOT NULL THEN
+    SELECT v_blobs || array_agg(x.blob_id), array_agg(x.digest) INTO v_blobs, v_external FROM (
+      SELECT b.blob_id, b.digest FROM reg.blob b JOIN reg.blob_link l ON l.blob_id = b.blob_id AND l.repo_id = v_repo
+        WHERE b.digest = ANY (p_external) AND b.state = 'L' ORDER BY b.digest FOR KEY SHARE OF b, l) x;
+    SELECT jsonb_set(v_data, '{layers}', jsonb_agg(CASE WHEN e ->> 'digest' = ANY (v_external) THEN e - 'external' ELSE e END ORDER BY i)) INTO v_data
+      FROM jsonb_array_elements(v_data -> 'layers') WITH ORDINALITY x(e, i);
   END IF;
   IF cardinality(p_children) > 0 THEN
     SELECT coalesce(array_agg(x.manifest_id), '{}'), coalesce(array_agg(x.digest), '{}'), array_agg(x.size) INTO v_children, v_child_digests, v_found_sizes FROM (
@@ -135,8 +143,8 @@ BEGIN
       INSERT INTO reg.child (parent_id, child_id) SELECT v_manifest, c FROM unnest(v_children) c ON CONFLICT DO NOTHING;
     END IF;
     IF cardinality(v_children) < cardinality(p_children) THEN
-      SELECT jsonb_set(p_data, '{children}', jsonb_agg(CASE WHEN c ->> 'digest' = ANY (v_child_digests) THEN c ELSE c || '{"absent": true}' END ORDER BY i)) INTO v_data
-        FROM jsonb_array_elements(p_data -> 'children') WITH ORDINALITY e(c, i);
+      SELECT jsonb_set(v_data, '{children}', jsonb_agg(CASE WHEN c ->> 'digest' = ANY (v_child_digests) THEN c ELSE c || '{"absent": true}' END ORDER BY i)) INTO v_data
+        FROM jsonb_array_elements(v_data -> 'children') WITH ORDINALITY e(c, i);
     END IF;
     IF p_subject IS NOT NULL THEN
       INSERT INTO reg.referrer (repo_id, subject, digest, artifact_type, descriptor) VALUES (v_repo, p_subject, p_digest, p_artifact_type, p_descriptor)

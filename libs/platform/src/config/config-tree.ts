@@ -78,7 +78,7 @@ export const CONFIG_TREE = z.strictObject({
   registry: z.strictObject({
     deletes: key(choice(['enabled', 'disabled']).prefault('enabled'), 'enabled or disabled', 'disabled: DELETE of manifests, tags and blobs answers 405.'),
     readOnly: key(flag().prefault(false), 'true or false', 'true: everything but pulling answers 405.'),
-    manifestSizeLimit: key(size(64 * 1024, 64 * MiB).prefault('4 MiB'), 'a size from 64 KiB to 64 MiB', 'Bytes of a manifest at most; beyond it 413. Many clients read no more than the default.'),
+    manifestSizeLimit: key(size(64 * 1024, 4 * MiB).prefault('4 MiB'), 'a size from 64 KiB to 4 MiB', 'Bytes of a manifest at most; beyond it 413. Clients read no more than the default.'),
     sparseIndexes: key(list().prefault([]), GLOBS, 'Repositories that take an image index whose manifests are not all there.'),
     mustExist: key(list().prefault([]), GLOBS, 'Repositories that a push does not create.'),
   }).prefault({}),

@@ -1,4 +1,5 @@
 import { RegistryError, errorBody, internalError } from '@waybill/oci';
+import { errorCode } from '../error-code.js';
 import type { Exchange } from './exchange.js';
 
 /** Milliseconds for which the rest of a refused body is read and thrown away, so that the client gets to read the answer. */
@@ -15,6 +16,7 @@ export type ReportError = (error: unknown, exchange: Exchange) => void;
  */
 export function writeError(exchange: Exchange, error: unknown, report: ReportError): void {
   const { request, response } = exchange;
+  if (isGone(exchange, error)) return;
   if (!(error instanceof RegistryError) || error.status >= 500) report(error, exchange);
   if (response.destroyed || response.writableEnded) return;
   if (response.headersSent) {
@@ -27,6 +29,13 @@ export function writeError(exchange: Exchange, error: unknown, report: ReportErr
   if (request.method === 'HEAD') exchange.reply(known.status, headers.slice(2));
   else if (request.complete) exchange.reply(known.status, headers, errorBody(known));
   else replyToUnread(exchange, known.status, headers, errorBody(known));
+}
+
+const GONE = new Set(['ECANCELED', 'ECONNRESET', 'EPIPE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_PREMATURE_CLOSE']);
+
+/** The client went away while it was answered: nobody is there to be told, and nothing of ours failed. */
+function isGone({ response }: Exchange, error: unknown): boolean {
+  return response.destroyed && GONE.has(errorCode(error) ?? '');
 }
 
 /**

@@ -15,8 +15,6 @@ async function logged(level: LogLevel, write: (logger: Logger) => void | Promise
     const path = join(folder, 'log');
     const log = openLogger({ level, destination: path, base: { role: 'test' } });
     await write(log.logger);
-    // The file is opened in the background.
-    await new Promise((resolve) => setTimeout(resolve, 50));
     log.close();
     if (level === 'silent') return [];
     return readFileSync(path, 'utf8').split('\n').filter((line) => line !== '').map((line): unknown => JSON.parse(line));

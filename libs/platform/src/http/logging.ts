@@ -1,3 +1,4 @@
+import { openSync } from 'node:fs';
 import { pino } from 'pino';
 import type { OciRequest } from '@waybill/oci';
 import { errorCode } from '../error-code.js';
@@ -6,7 +7,10 @@ import type { Exchange } from './exchange.js';
 /** `info` and below include one line per `/v2/` request. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 /** Lines of JSON; `err` of a line is an Error and gets a stack. Nothing that comes from a caller can begin a line of its own. */
-export type Logger = Pick<pino.Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'isLevelEnabled'>;
+export interface Logger extends Pick<pino.Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'isLevelEnabled'> {
+  /** A line at level info whose fields are JSON already, without braces. For what is written per request: half the cost of `info`. */
+  infoLine(fields: string): void;
+}
 
 export interface LoggerOptions {
   readonly level: LogLevel;
@@ -22,24 +26,28 @@ export interface OpenLogger {
   close(): void;
 }
 
-const BUFFER_LENGTH = 16 * 1024;
+const BUFFER_LENGTH = 64 * 1024;
 /** Milliseconds that a line may stay in memory. */
 const FLUSH_MS = 250;
 const USER_AGENT_LENGTH = 256;
-const NAME_LENGTH = 256;
 const MESSAGE_LENGTH = 2048;
 const STACK_LENGTH = 8192;
 const CAUSES = 4;
 
 /**
- * The process's log. Lines are gathered and written by 16 KiB or after a quarter of a second, whichever comes first; a process that is
+ * The process's log. Lines are gathered and written by 64 KiB or after a quarter of a second, whichever comes first; a process that is
  * killed loses that much of its log.
  */
 export function openLogger({ level, base = {}, destination = 1 }: LoggerOptions): OpenLogger {
-  if (level === 'silent') return { logger: pino({ level }), close: () => undefined };
+  if (level === 'silent') return { logger: Object.assign(pino({ level }), { infoLine: () => undefined }), close: () => undefined };
   const lines = new Lines(destination);
-  const logger = pino({ level, base: { pid: process.pid, ...base }, timestamp, serializers: { err: errorFields }, formatters: { level: (label) => ({ level: label }) } }, lines);
-  return { logger, close: () => lines.close() };
+  const fixed = { pid: process.pid, ...base };
+  const logger = pino({ level, base: fixed, timestamp, serializers: { err: errorFields }, formatters: { level: (label) => ({ level: label }) } }, lines);
+  const common = JSON.stringify(fixed).slice(1, -1);
+  const infoLine = (fields: string): void => {
+    if (logger.isLevelEnabled('info')) lines.write(`{"level":"info"${timestamp()},${common},${fields}}\n`);
+  };
+  return { logger: Object.assign(logger, { infoLine }), close: () => lines.close() };
 }
 
 /** Gathers lines in front of pino's own buffer, which measures all that it holds again for every line. */
@@ -49,7 +57,8 @@ class Lines {
   private text = '';
 
   constructor(dest: number | string) {
-    this.stream = pino.destination({ dest, sync: false });
+    // Opened here: pino would open it in the background, and lose the lines of a process that ends before that.
+    this.stream = pino.destination({ dest: typeof dest === 'string' ? openSync(dest, 'a') : dest, sync: false });
     this.timer = setInterval(() => this.flush(), FLUSH_MS).unref();
   }
 
@@ -88,22 +97,18 @@ function timestamp(): string {
   return stamp;
 }
 
-/** The line of one answered request. Neither the query nor any header but the user agent: they may hold secrets. */
+/**
+ * The line of one answered request. Neither the query nor any header but the user agent: they may hold secrets. What is not quoted here by
+ * JSON.stringify cannot hold a quote: node's method names, our kinds, names and ids of a checked grammar.
+ */
 export function logAccess(logger: Logger, exchange: Exchange, request: OciRequest | undefined, milliseconds: number): void {
+  const userAgent = exchange.request.headers['user-agent'];
   const repository = request !== undefined && 'repository' in request ? request.repository : undefined;
-  logger.info(
-    {
-      method: exchange.request.method,
-      kind: request?.kind,
-      repository: repository?.slice(0, NAME_LENGTH),
-      status: exchange.status,
-      ms: Math.round(milliseconds * 1000) / 1000,
-      bytes: exchange.bytes,
-      requestId: exchange.requestId,
-      traceId: exchange.traceId,
-      ua: exchange.request.headers['user-agent']?.slice(0, USER_AGENT_LENGTH),
-    },
-    'request',
+  logger.infoLine(
+    `"method":"${exchange.request.method}"${request === undefined ? '' : `,"kind":"${request.kind}"`}${repository === undefined ? '' : `,"repository":"${repository}"`}` +
+      `,"status":${exchange.status},"ms":${Math.round(milliseconds * 1000) / 1000},"bytes":${exchange.bytes}` +
+      `,"requestId":"${exchange.requestId}","traceId":"${exchange.traceId}"` +
+      `${userAgent === undefined ? '' : `,"ua":${JSON.stringify(userAgent.slice(0, USER_AGENT_LENGTH))}`},"msg":"request"`,
   );
 }
 

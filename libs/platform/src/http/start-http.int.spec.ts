@@ -156,7 +156,7 @@ describe('a process that stops', () => {
     await closing;
     expect(await client.toTheEnd()).toMatch(/Connection: close.*done$/s);
     expect(ended).toEqual(['request', 'background']);
-    await expect(fetch(url(metricsAddress, '/healthz'))).rejects.toThrow();
+    await expect(fetch(url(metricsAddress, '/healthz'))).rejects.toThrow('fetch failed');
     await expect(RawClient.open(address.port)).rejects.toThrow('ECONNREFUSED');
   });
 

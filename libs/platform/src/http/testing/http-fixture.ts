@@ -35,16 +35,16 @@ export async function serve({ handlers = {}, guard = () => undefined, limits = {
     observe: (exchange: Exchange, kind) => observed.push({ kind, status: exchange.status }),
     report: (error) => reported.push(error),
   });
-  const { server, close } = createHttpServer({
+  const http = createHttpServer({
     limits: { ...HTTP_LIMITS, drainMs: 200, ...limits },
     registry: (request, response, expectsContinue) => controller.handle(request, response, expectsContinue),
     other: (_, response) => response.end('other'),
     onClientError: (reason) => clientErrors.push(reason),
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = addressOf(server.address());
-  return { port, url: `http://127.0.0.1:${port}`, observed, reported, clientErrors, close };
+  http.server.listen(0, '127.0.0.1');
+  await once(http.server, 'listening');
+  const { port } = addressOf(http.server.address());
+  return { port, url: `http://127.0.0.1:${port}`, observed, reported, clientErrors, close: () => http.close() };
 }
 
 function addressOf(address: AddressInfo | string | null): AddressInfo {

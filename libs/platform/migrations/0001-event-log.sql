@@ -95,7 +95,7 @@ DECLARE
   v_last bigint;
 BEGIN
   FOR v_parent, v_key, v_last IN
-    SELECT 'event', 'gpos', last_value FROM es.gpos UNION ALL SELECT 'log', 'seq', last_seq FROM es.sealer
+    SELECT 'event', 'gpos', coalesce(pg_sequence_last_value('es.gpos'), 0) UNION ALL SELECT 'log', 'seq', last_seq FROM es.sealer WHERE id = 1
   LOOP
     FOR i IN v_last / c_rows .. v_last / c_rows + 1 LOOP
       v_part := format('%s_%s', v_parent, lpad(i::text, 4, '0'));

@@ -13,6 +13,11 @@ import { SealPass } from './seal-pass.js';
 import { Sealer } from './sealer.js';
 import { verifyLog } from './verify/verify.js';
 
+async function withDatabase(url: string, work: (database: PgDatabase) => Promise<void>): Promise<void> {
+  const database = new PgDatabase({ url });
+  await work(database).finally(() => database.close());
+}
+
 /** Consumes until everything that has a number took effect. */
 async function follow(database: PgDatabase): Promise<void> {
   const feed = new PostgresEventFeed(database);
@@ -31,20 +36,16 @@ async function pushAtOnce(database: PgDatabase, round: string): Promise<void> {
 }
 
 /** A log in the middle of its work: numbered events, consumed ones, pending ones. */
-async function fill(url: string): Promise<void> {
-  await migrate(url);
-  const database = new PgDatabase({ url });
+async function fill(database: PgDatabase): Promise<void> {
   await createEffects(database);
   await new PushHistory(database.sql).everything();
   await new SealPass(database, 1000).run();
   await follow(database);
   await pushAtOnce(database, 'before');
   await new SealPass(database, 7).run();
-  await database.close();
 }
 
-async function goOn(url: string): Promise<void> {
-  const database = new PgDatabase({ url });
+async function goOn(database: PgDatabase): Promise<void> {
   const [before] = await database.sql<{ log_id: string; last_seq: number; pending: number }>(
     'SELECT log_id, last_seq::int, (SELECT count(*)::int FROM es.pending) AS pending FROM es.sealer');
   expect(before?.pending).toBeGreaterThan(0);
@@ -58,7 +59,6 @@ async function goOn(url: string): Promise<void> {
   const [after] = await database.sql<{ log_id: string; last_seq: number }>('SELECT log_id, last_seq::int FROM es.sealer');
   expect(after?.log_id).toBe(before?.log_id);
   expect(after?.last_seq).toBeGreaterThan((before?.last_seq ?? 0) + (before?.pending ?? 0));
-  await database.close();
 }
 
 it('goes on from a dump that was restored into a new server: nothing lost, numbers dense, consumers where they were', async () => {
@@ -69,10 +69,11 @@ it('goes on from a dump that was restored into a new server: nothing lost, numbe
   try {
     const [source, target] = await Promise.all([startDebianPostgres(), startDebianPostgres()]);
     servers.push(source, target);
-    await fill(source.url);
+    await migrate(source.url);
+    await withDatabase(source.url, fill);
     await source.run('pg_dump', ['-Fc', '-f', file, 'postgres']);
     await target.run('pg_restore', ['--exit-on-error', '-d', 'postgres', file]);
-    await goOn(target.url);
+    await withDatabase(target.url, goOn);
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
     await rm(folder.path, { recursive: true, force: true });

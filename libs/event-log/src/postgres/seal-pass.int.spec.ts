@@ -3,6 +3,7 @@ import { leafHash } from '@waybill/events';
 import type { Database } from '@waybill/platform';
 import { testDatabase } from '@waybill/testing/postgres';
 import { tagMovedEvent } from '../testing/event-builder.js';
+import { eventually } from '../testing/eventually.js';
 import { brokenInvariants } from '../testing/log-invariants.js';
 import { runWriters, testScale } from '../testing/writers.js';
 import { EVENT_COLUMNS, sealedEvent } from './event-row.js';
@@ -81,19 +82,21 @@ describe('the order of the log', () => {
       }
       return pass.scanStart;
     };
-    const before = await rounds();
-    expect(before).toBeGreaterThan(0);
+    // eventually: writers of other databases of the server hold the start back as well
+    const movesBeyond = (gpos: number) => eventually(async () => expect(await rounds()).toBeGreaterThan(gpos), 8_000);
+    await movesBeyond(0);
+    const before = pass.scanStart;
     await database.transaction(async (sql) => {
       await sql('SELECT count(*) FROM es.event');
-      expect(await rounds()).toBeGreaterThan(before);
+      await movesBeyond(before);
     }, 'repeatable read');
     const [drawn] = await database.sql<{ last: number }>('SELECT last_value::int AS last FROM es.gpos');
     await database.transaction(async (sql) => {
       await append('tag-unfinished:t', 1, sql);
-      expect(await rounds()).toBeLessThanOrEqual(drawn?.last ?? 0);
+      for (let i = 0; i < 3; i++) expect(await rounds()).toBeLessThanOrEqual(drawn?.last ?? 0);
     });
-    expect(await rounds()).toBeGreaterThan(drawn?.last ?? 0);
-  });
+    await movesBeyond(drawn?.last ?? 0);
+  }, 60_000);
 
   it('writes the leaf of each event over what is stored', async () => {
     await append('tag-leaf:t', 3);

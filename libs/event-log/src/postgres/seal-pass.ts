@@ -7,7 +7,7 @@ import type { EventRow } from './event-row.js';
 // The row lock makes a pass alone: a second sealer waits here and then reads what the first one committed.
 const LOCK: Statement = {
   name: 'es-seal-lock',
-  text: `SELECT last_seq, log_id, epoch, (SELECT last_value FROM es.gpos) AS drawn, pg_current_xact_id()::text AS xid,
+  text: `SELECT last_seq, log_id, epoch, coalesce(pg_sequence_last_value('es.gpos'), 0) AS drawn, pg_current_xact_id()::text AS xid,
       pg_snapshot_xmin(pg_current_snapshot())::text AS oldest, pg_postmaster_start_time()::text AS server
     FROM es.sealer WHERE id = 1 FOR UPDATE`,
 };

@@ -109,9 +109,9 @@ describe('the sealer', () => {
     started(test.database, { pollMs: 5, gatherMs: 5 });
     await append();
     await sealed(1);
-    started(listed, { standbyMs: 100 });
+    started(listed, { standbyMs: 300 });
     let appended = 1;
-    for (const end = performance.now() + 1_500; performance.now() < end; appended++) await append();
+    for (const end = performance.now() + 3_000; performance.now() < end; appended++) await append();
     await sealed(appended);
     expect(listed.statements.filter((name) => name === 'es-seal-pending').length).toBeGreaterThan(5);
     expect(listed.statements).not.toContain('es-seal-lock*');

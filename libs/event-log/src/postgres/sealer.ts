@@ -15,7 +15,7 @@ const LAG: Statement = {
 const PARTITIONS_EVERY_MS = 600_000;
 const FULL_SCAN_EVERY_MS = 10_000;
 const LEASE_MS = 15_000;
-const MAX_BACKOFF_MS = 5_000;
+const MAX_BACKOFF_MS = 2_000;
 
 export interface SealerOptions {
   /** After a poke, how long to gather more events before a pass: one pass then serves all the requests of a push. */

@@ -11,14 +11,14 @@ import { Pulse } from './pulse.js';
 const READ: Statement = {
   name: 'es-feed-read',
   text: `SELECT l.seq, z.log_id, z.epoch, ${EVENT_COLUMNS}
-    FROM es.log l JOIN es.event e ON e.gpos = l.gpos JOIN es.stream s ON s.stream_id = e.stream_id CROSS JOIN es.sealer z
+    FROM es.log l JOIN es.event e ON e.gpos = l.gpos JOIN es.stream s ON s.stream_id = e.stream_id JOIN es.sealer z ON z.id = 1
     WHERE l.seq > $1 ORDER BY l.seq LIMIT $2`,
 };
 
 const IDLE_POLL_MS = 250;
 const BUSY_POLL_MS = 10;
 const FIRST_RETRY_MS = 50;
-const MAX_RETRY_MS = 5_000;
+const MAX_RETRY_MS = 2_000;
 
 /** An event that could not be handled by itself. */
 class HandlerFailed extends Error {
@@ -39,10 +39,13 @@ export class PostgresSubscription implements Subscription {
   #state: SubscriptionStatus['state'] = 'waiting';
   #ending = false;
   #failures = 0;
+  /** Events of the next batch: halved whenever a batch outlived the lease, or slow handlers in two processes would undo each other for ever. */
+  #limit: number;
 
   constructor(private readonly database: Database, private readonly consumer: Consumer, private readonly options: FeedOptions, private readonly ended: () => void) {
     this.#leaseMs = options.leaseMs ?? 15_000;
     this.#batch = options.batch ?? 200;
+    this.#limit = this.#batch;
     this.#attempts = options.attempts ?? 5;
     this.#lease = new Lease(database, consumer.name, consumer.version, this.#leaseMs);
     this.#done = this.#run();
@@ -82,10 +85,11 @@ export class PostgresSubscription implements Subscription {
           await this.#interrupt.sleep(this.#leaseMs / 3);
         } else {
           this.#state = 'following';
-          const events = await this.#read(this.#failures === 0 ? this.#batch : 1);
+          const limit = this.#failures === 0 ? this.#limit : 1;
+          const events = await this.#read(limit);
           if (events.length > 0) await this.#apply(events);
           pollMs = events.length > 0 ? BUSY_POLL_MS : Math.min(pollMs * 2, IDLE_POLL_MS);
-          if (events.length < this.#batch) await this.#pulse.sleep(pollMs);
+          if (events.length < limit) await this.#pulse.sleep(pollMs);
         }
       } catch (error) {
         await this.#recover(error);
@@ -110,6 +114,7 @@ export class PostgresSubscription implements Subscription {
     });
     this.#lease.advanced(last.seq);
     this.#failures = 0;
+    this.#limit = Math.min(this.#limit * 2, this.#batch);
   }
 
   /** A batch that fails is undone and repeated event by event, so that everything before the broken event takes effect. */
@@ -132,7 +137,10 @@ export class PostgresSubscription implements Subscription {
     this.#lease.doubt();
     const reason = error instanceof HandlerFailed ? error.cause : error;
     this.options.failed?.(this.consumer, reason);
-    if (reason instanceof FenceLost) return;
+    if (reason instanceof FenceLost) {
+      this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+      return;
+    }
     this.#failures++;
     if (error instanceof HandlerFailed && this.#failures >= this.#attempts) {
       this.#state = 'stopped';

@@ -14,7 +14,7 @@ const SHOWN = 50;
 // Outer joins: a number whose event is gone must not end the batch early; it is reported by the checks of the log.
 const SEALED = `SELECT l.seq, l.leaf, e.gpos IS NULL OR s.stream_id IS NULL AS missing, z.log_id, z.epoch, ${EVENT_COLUMNS}
   FROM (SELECT * FROM es.log WHERE seq > $1 ORDER BY seq LIMIT ${BATCH}) l
-  LEFT JOIN es.event e ON e.gpos = l.gpos LEFT JOIN es.stream s ON s.stream_id = e.stream_id CROSS JOIN es.sealer z ORDER BY l.seq`;
+  LEFT JOIN es.event e ON e.gpos = l.gpos LEFT JOIN es.stream s ON s.stream_id = e.stream_id JOIN es.sealer z ON z.id = 1 ORDER BY l.seq`;
 const PENDING = `SELECT ${EVENT_COLUMNS}
   FROM (SELECT * FROM es.pending WHERE gpos > $1 ORDER BY gpos LIMIT ${BATCH}) p
   JOIN es.event e USING (gpos) JOIN es.stream s USING (stream_id) ORDER BY p.gpos`;
@@ -25,7 +25,7 @@ const COUNT = 'SELECT model, count(*)::int AS rows FROM pg_temp.folded GROUP BY 
 
 // Limits and plan settings of the pool are for short statements that must not change their plan; these read whole tables once.
 const SETTINGS = ['statement_timeout = 0', 'idle_in_transaction_session_timeout = 0', 'plan_cache_mode = auto', 'enable_seqscan = on', 'enable_hashjoin = on',
-  'enable_mergejoin = on'];
+  'enable_mergejoin = on', 'jit = off'];
 
 export interface LogReport {
   /** Events folded: with a number, and pending in the snapshot. */

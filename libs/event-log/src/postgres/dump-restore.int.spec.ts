@@ -15,7 +15,11 @@ import { verifyLog } from './verify/verify.js';
 
 async function withDatabase(url: string, work: (database: PgDatabase) => Promise<void>): Promise<void> {
   const database = new PgDatabase({ url });
-  await work(database).finally(() => database.close());
+  try {
+    await work(database);
+  } finally {
+    await database.close();
+  }
 }
 
 /** Consumes until everything that has a number took effect. */

@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { testDatabase } from '@waybill/testing/postgres';
 import { describeEventFeed } from '../testing/event-feed.contract.js';
+import { tagMovedEvent } from '../testing/event-builder.js';
 import { eventually } from '../testing/eventually.js';
 import { PostgresEventFeed } from './event-feed.js';
 import { PostgresEventStore } from './event-store.js';
@@ -32,3 +35,15 @@ it('gives the lease back when a subscription stops, so that the next process doe
   expect(await database.sql(`SELECT owner FROM es.consumer WHERE name = 'leaving'`)).toEqual([{ owner: null }]);
   await close();
 });
+
+it('gets through with handlers so slow that a whole batch outlives the lease, though another process waits for it', async () => {
+  const { database, close } = await testDatabase();
+  const events = Array.from({ length: 24 }, () => tagMovedEvent(randomUUID(), 't'));
+  await new PostgresEventStore(database).append([{ stream: 'tag-slow:t', expected: 'any', events }]);
+  await new Sealer(database).drain();
+  const feeds = [1, 2].map(() => new PostgresEventFeed(database, { leaseMs: 300, batch: 24 }));
+  const subscriptions = feeds.map((feed) => feed.subscribe({ name: 'slow', version: 1, handle: () => delay(40), stopped: () => undefined }));
+  await eventually(() => Promise.resolve(expect(Math.max(...subscriptions.map(({ status }) => status.seq))).toBe(24)), 15_000);
+  await Promise.all(feeds.map((feed) => feed.close()));
+  await close();
+}, 30_000);

@@ -34,6 +34,7 @@ const FIND: Statement = {
       SELECT b.size, b.storage_key FROM reg.blob b WHERE b.digest = q.digest AND b.state IN ('L', 'C')
         AND EXISTS (SELECT 1 FROM reg.blob_link l WHERE l.blob_id = b.blob_id AND l.repo_id = r.repo_id OFFSET 0) OFFSET 0) b ON true`,
 };
+const EXISTS: Statement = { name: 'repo-exists', text: 'SELECT 1 FROM reg.repo WHERE name = $1' };
 const MOUNT: Statement = { name: 'blob-mount', text: 'SELECT reg.mount_blob_v1($1, $2, $3, $4, $5) AS mounted' };
 const UNLINK: Statement = { name: 'blob-unlink', text: 'SELECT reg.unlink_blob_v1($1, $2, $3) AS outcome' };
 
@@ -49,6 +50,10 @@ export class BlobLinks {
     if (!row?.known) throw nameUnknown(repository);
     if (row.storage_key === null) throw blobUnknown(digest);
     return { digest, size: Number(row.size), key: parseStorageKey(row.storage_key) };
+  }
+
+  async repositoryExists(repository: RepositoryName): Promise<boolean> {
+    return (await this.database.sql(EXISTS, [repository])).length > 0;
   }
 
   /** Links a blob of `from`, or of any repository without it. False where that cannot be: nothing is said about why (wire-protocol row 11). */

@@ -11,12 +11,16 @@ import { UploadReaper } from './upload-reaper.js';
 import { UploadRoutes } from './upload-routes.js';
 import { UploadSessionTable } from './upload-session-table.js';
 import type { UploadTimes } from './upload-session-table.js';
+import { ReservedKeys } from './reserved-keys.js';
+import { UploadBytes } from './upload-bytes.js';
+import { UploadIds } from './upload-id.js';
 import { Uploads } from './uploads.js';
-import { WarmUploads } from './warm-uploads.js';
 
 export interface BlobsOptions extends BlobRouteOptions, BlobReadOptions, UploadTimes {
   readonly database: Database;
   readonly storage: BlobStorage;
+  /** Signs the ids of uploads: see readUploadKey. */
+  readonly uploadKey: Buffer;
   /** Seconds between two passes of the reaper. */
   readonly reapEvery: number;
   /** Told of background work that failed and will be tried again. */
@@ -32,8 +36,11 @@ export class BlobsModule implements OnApplicationBootstrap, OnApplicationShutdow
   constructor(private readonly reaper: UploadReaper) {}
 
   static register(options: BlobsOptions): { readonly module: DynamicModule; readonly handlers: BlobHandlers; readonly reaper: UploadReaper } {
-    const blobs = new BlobRoutes(new BlobLinks(options.database), new BlobReads(options.storage, options), options);
-    const uploads = new Uploads(new UploadSessionTable(options.database, options), options.storage, new WarmUploads(), options.mustExist);
+    const links = new BlobLinks(options.database);
+    const blobs = new BlobRoutes(links, new BlobReads(options.storage, options), options);
+    const uploads = new Uploads(
+      new UploadIds(options.uploadKey), new UploadSessionTable(options.database, options), new UploadBytes(options.storage), new ReservedKeys(options.database), links, options.mustExist,
+    );
     const reaper = new UploadReaper(options.database, options.storage, options.reapEvery, options.report);
     return {
       module: { module: BlobsModule, providers: [{ provide: UploadReaper, useValue: reaper }] },

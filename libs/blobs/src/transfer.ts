@@ -6,10 +6,18 @@ import type { BlobWriter } from '@waybill/blob-storage';
 export type TransferEnd = 'complete' | 'aborted';
 
 /**
- * Moves a request's body into a writer, and through `hash` where there is one. The source stops while the writer asks to wait.
- * Resolves when every received byte was taken; rejects when the writer fails, with the rest of the body unread.
+ * Moves `head`, which was taken from a body already, and the rest of the body into a writer, and through `hash` where there is one. The source
+ * stops while the writer asks to wait. Resolves when every received byte was taken; rejects when the writer fails, with the rest unread.
  */
-export function transfer(source: IncomingMessage, writer: BlobWriter, hash: Hash | undefined): Promise<TransferEnd> {
+export async function transfer(source: IncomingMessage, writer: BlobWriter, hash: Hash | undefined, head: readonly Buffer[] = []): Promise<TransferEnd> {
+  for (const chunk of head) {
+    hash?.update(chunk);
+    await writer.write(chunk);
+  }
+  return moveRest(source, writer, hash);
+}
+
+function moveRest(source: IncomingMessage, writer: BlobWriter, hash: Hash | undefined): Promise<TransferEnd> {
   return new Promise((resolve, reject) => {
     let waiting: Promise<void> | undefined;
     let ended: TransferEnd | undefined;
@@ -48,6 +56,7 @@ export function transfer(source: IncomingMessage, writer: BlobWriter, hash: Hash
     source.on('data', take).on('end', complete).on('close', aborted).on('error', aborted);
     if (source.readableEnded) complete();
     else if (source.destroyed) aborted();
+    else source.resume();
   });
 }
 

@@ -1,16 +1,14 @@
-import { EMPTY_DIGESTS, parseContentRange, parseDigestAlgorithm, rangeInvalid, sizeInvalid, uploadUnknown } from '@waybill/oci';
-import type { Digest, RepositoryName, RequestOf } from '@waybill/oci';
+import { digestAlgorithm, EMPTY_DIGESTS, parseContentRange, rangeInvalid, sizeInvalid } from '@waybill/oci';
+import type { ByteRange, Digest, DigestAlgorithm, RepositoryName, RequestOf } from '@waybill/oci';
 import type { Exchange, Handlers } from '@waybill/platform';
 import { blobLocation } from './blob-routes.js';
 import type { BlobRoutes } from './blob-routes.js';
 import { announcedLength, hasBody } from './transfer.js';
 import { uploadHeaders } from './upload-headers.js';
-import type { UploadOwner } from './upload-session-table.js';
-import type { ContentRange, Uploads } from './uploads.js';
+import type { UploadOwner } from './upload-id.js';
+import type { Uploads } from './uploads.js';
 
 type UploadKind = 'startUpload' | 'uploadBlob' | 'mountBlob' | 'getUpload' | 'appendUpload' | 'completeUpload' | 'cancelUpload';
-
-const UPLOAD_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** The upload endpoints of wire-protocol section 1. */
 export class UploadRoutes {
@@ -18,7 +16,7 @@ export class UploadRoutes {
 
   handlers(): Pick<Handlers, UploadKind> {
     return {
-      startUpload: (request, exchange) => this.start(request.repository, request.algorithm, exchange),
+      startUpload: (request, exchange) => this.start(request.repository, request.algorithm ?? 'sha256', exchange),
       uploadBlob: (request, exchange) => this.upload(request, exchange),
       mountBlob: (request, exchange) => this.mount(request, exchange),
       getUpload: (request, exchange) => this.status(request, exchange),
@@ -28,49 +26,53 @@ export class UploadRoutes {
     };
   }
 
-  private async start(repository: RepositoryName, algorithm: string | undefined, exchange: Exchange): Promise<void> {
-    const upload = await this.uploads.start(repository, exchange.principal, parseDigestAlgorithm(algorithm ?? 'sha256'));
-    replyProgress(exchange, 202, { upload, repository, principal: exchange.principal }, 0);
+  private async start(repository: RepositoryName, algorithm: DigestAlgorithm, exchange: Exchange): Promise<void> {
+    replyProgress(exchange, 202, await this.uploads.start(repository, exchange.principal, algorithm), 0);
   }
 
   /** A POST that only names the digest, without its bytes, announces an upload; zero bytes are the whole blob where the digest says so. */
   private async upload(request: RequestOf<'uploadBlob'>, exchange: Exchange): Promise<void> {
     const { repository, digest } = request;
-    if (!hasBody(exchange.request) && !isEmptyDigest(digest)) return this.start(repository, undefined, exchange);
-    await this.uploads.upload(repository, exchange.principal, digest, exchange.request, exchange.eventMeta(repository));
+    if (!hasBody(exchange.request) && !isEmptyDigest(digest)) return this.start(repository, 'sha256', exchange);
+    const owner = await this.uploads.start(repository, exchange.principal, digestAlgorithm(digest));
+    await this.uploads.complete(owner, digest, exchange.request, undefined, exchange.eventMeta(repository));
     replyCreated(exchange, repository, digest);
   }
 
   private async mount(request: RequestOf<'mountBlob'>, exchange: Exchange): Promise<void> {
     if (await this.blobs.mount(request.repository, request.digest, request.from, exchange)) replyCreated(exchange, request.repository, request.digest);
-    else await this.start(request.repository, undefined, exchange);
+    else await this.start(request.repository, 'sha256', exchange);
   }
 
   private async status(request: RequestOf<'getUpload'>, exchange: Exchange): Promise<void> {
-    const owner = ownerOf(request, exchange);
+    const owner = this.owner(request, exchange);
     replyProgress(exchange, 204, owner, await this.uploads.size(owner));
   }
 
   private async append(request: RequestOf<'appendUpload'>, exchange: Exchange): Promise<void> {
-    const owner = ownerOf(request, exchange);
+    const owner = this.owner(request, exchange);
     const range = await this.contentRange(owner, exchange);
     replyProgress(exchange, 202, owner, await this.uploads.append(owner, exchange.request, range));
   }
 
   private async complete(request: RequestOf<'completeUpload'>, exchange: Exchange): Promise<void> {
-    const owner = ownerOf(request, exchange);
+    const owner = this.owner(request, exchange);
     const range = await this.contentRange(owner, exchange);
     await this.uploads.complete(owner, request.digest, exchange.request, range, exchange.eventMeta(request.repository));
     replyCreated(exchange, request.repository, request.digest);
   }
 
   private async cancel(request: RequestOf<'cancelUpload'>, exchange: Exchange): Promise<void> {
-    await this.uploads.cancel(ownerOf(request, exchange));
+    await this.uploads.cancel(this.owner(request, exchange));
     exchange.reply(204, []);
   }
 
+  private owner(request: { readonly upload: string; readonly repository: RepositoryName }, exchange: Exchange): UploadOwner {
+    return this.uploads.open(request.upload, request.repository, exchange.principal);
+  }
+
   /** @throws OciError BLOB_UPLOAD_INVALID (416) for a malformed range, SIZE_INVALID where the announced length is another; no byte is read */
-  private async contentRange(owner: UploadOwner, exchange: Exchange): Promise<ContentRange | undefined> {
+  private async contentRange(owner: UploadOwner, exchange: Exchange): Promise<ByteRange | undefined> {
     const header = exchange.request.headers['content-range'];
     if (header === undefined) return undefined;
     const range = parseContentRange(header);
@@ -87,12 +89,6 @@ export class UploadRoutes {
     }
     return range;
   }
-}
-
-/** @throws OciError BLOB_UPLOAD_UNKNOWN for an id that was never given out */
-function ownerOf(request: { readonly upload: string; readonly repository: RepositoryName }, exchange: Exchange): UploadOwner {
-  if (!UPLOAD_ID.test(request.upload)) throw uploadUnknown();
-  return { upload: request.upload, repository: request.repository, principal: exchange.principal };
 }
 
 function isEmptyDigest(digest: Digest): boolean {

@@ -1,16 +1,10 @@
 import type { StorageKey } from '@waybill/blob-storage';
 import { parseStorageKey } from '@waybill/blob-storage';
-import { nameUnknown, parseDigest, parseDigestAlgorithm, uploadUnknown } from '@waybill/oci';
-import type { Digest, DigestAlgorithm, RepositoryName } from '@waybill/oci';
+import { nameUnknown, parseDigest, uploadUnknown } from '@waybill/oci';
+import type { Digest } from '@waybill/oci';
 import { sqlState } from '@waybill/platform';
 import type { Database, Statement } from '@waybill/platform';
-
-/** Whose upload: the id alone opens nothing (wire-protocol section 2, CVE-2026-32589). */
-export interface UploadOwner {
-  readonly upload: string;
-  readonly repository: RepositoryName;
-  readonly principal: string;
-}
+import type { UploadOwner } from './upload-id.js';
 
 /** The exclusive right to write to a session for a while: `key` is the one object that may be written under it. */
 export interface Claim {
@@ -29,13 +23,14 @@ export interface UploadSession {
   readonly size: number;
   readonly segments: readonly Segment[];
   readonly hash: Digest | undefined;
-  readonly algorithm: DigestAlgorithm;
 }
 
-export type ClaimOutcome =
-  | { readonly outcome: 'claimed'; readonly session: UploadSession }
-  | { readonly outcome: 'busy' | 'offset'; readonly size: number }
-  | { readonly outcome: 'done'; readonly digest: Digest };
+/** Why a request may not write: another one does, its bytes do not go where the session stands, or the session is done. */
+export type Refusal = { readonly outcome: 'busy' | 'offset'; readonly size: number } | { readonly outcome: 'done'; readonly digest: Digest };
+export type ClaimOutcome = Refusal | { readonly outcome: 'claimed'; readonly session: UploadSession };
+
+/** What a PUT completes: the object of a claim, the one segment of the session, or a whole upload under a reserved key. */
+export type Completion = Claim | 'segment' | 'whole';
 
 export interface UploadTimes {
   /** Seconds from the start of an upload until it is given up. */
@@ -45,44 +40,32 @@ export interface UploadTimes {
 }
 
 interface ClaimRow {
-  outcome: 'claimed' | 'unknown' | 'busy' | 'offset' | 'done';
+  outcome: string;
   size: string;
   segments: string;
   segment_sizes: string;
   hash: string | null;
-  algorithm: string;
   digest: string | null;
 }
 
-const TOMBSTONE = '10 minutes';
-
-const START: Statement = { name: 'upload-start', text: 'SELECT reg.start_upload_v1($1, $2, $3, $4, $5, make_interval(secs => $6), $7, $8, make_interval(secs => $9)) AS started' };
-const CLAIM: Statement = { name: 'upload-claim', text: 'SELECT * FROM reg.claim_upload_v1($1, $2, $3, $4, $5, $6, make_interval(secs => $7))' };
+const CLAIM: Statement = { name: 'upload-claim', text: 'SELECT * FROM reg.claim_upload_v1($1, $2, $3, $4, make_interval(secs => $5), $6, $7, $8, make_interval(secs => $9))' };
 const EXTEND: Statement = { name: 'upload-extend', text: 'SELECT reg.extend_upload_v1($1, $2, make_interval(secs => $3)) AS held' };
 const ADVANCE: Statement = { name: 'upload-advance', text: 'SELECT reg.advance_upload_v1($1, $2, $3, $4) AS held' };
 const RELEASE: Statement = { name: 'upload-release', text: 'SELECT reg.release_upload_v1($1, $2) AS held' };
-const FIND: Statement = { name: 'upload-find', text: 'SELECT reg.find_upload_v1($1, $2, $3) AS size' };
-const CANCEL: Statement = { name: 'upload-cancel', text: 'SELECT reg.cancel_upload_v1($1, $2, $3) AS cancelled' };
-const COMPLETE: Statement = { name: 'upload-complete', text: `SELECT * FROM reg.complete_upload_v1($1, $2, $3, $4, $5, $6, $7, $8, '${TOMBSTONE}', $9)` };
+const APPEND: Statement = { name: 'upload-append', text: 'SELECT * FROM reg.append_upload_v1($1, $2, $3, $4, make_interval(secs => $5), $6, $7, $8, $9)' };
+const FIND: Statement = { name: 'upload-find', text: 'SELECT reg.find_upload_v1($1, $2, $3, $4) AS size' };
+const CANCEL: Statement = { name: 'upload-cancel', text: 'SELECT reg.cancel_upload_v1($1, $2, $3, $4, make_interval(secs => $5)) AS cancelled' };
+const COMPLETE: Statement = { name: 'upload-complete', text: 'SELECT * FROM reg.complete_upload_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)' };
 
 /** The rows of reg.upload_session, through the functions of migrations/0003-uploads.sql. One round trip a call. */
 export class UploadSessionTable {
   constructor(private readonly database: Database, private readonly times: UploadTimes) {}
 
-  /** Opens a session; with `claim`, claimed from the start. @throws OciError NAME_UNKNOWN where the repository must exist and does not */
-  async start(owner: UploadOwner, algorithm: DigestAlgorithm, mustExist: boolean, claim?: Claim): Promise<void> {
-    const values = [owner.upload, owner.repository, owner.principal, algorithm, mustExist, this.times.expiry, claim?.writer, claim?.key, claim && this.times.lease];
-    const [row] = await this.database.sql<{ started: boolean }>(START, values);
-    if (!row?.started) throw nameUnknown(owner.repository);
-  }
-
   /** @param offset where the caller's bytes go; undefined: wherever the session stands. @throws OciError BLOB_UPLOAD_UNKNOWN */
   async claim(owner: UploadOwner, offset: number | undefined, claim: Claim): Promise<ClaimOutcome> {
-    const [row] = await this.database.sql<ClaimRow>(CLAIM, [owner.upload, owner.repository, owner.principal, offset, claim.writer, claim.key, this.times.lease]);
-    if (row === undefined || row.outcome === 'unknown') throw uploadUnknown();
-    if (row.outcome === 'done') return { outcome: 'done', digest: parseDigest(row.digest ?? '') };
-    if (row.outcome === 'claimed') return { outcome: 'claimed', session: sessionOf(row) };
-    return { outcome: row.outcome, size: Number(row.size) };
+    const values = [owner.id, owner.repository, owner.principal, owner.startedAt, this.times.expiry, offset, claim.writer, claim.key, this.times.lease];
+    const [row] = await this.database.sql<ClaimRow>(CLAIM, values);
+    return row?.outcome === 'claimed' ? { outcome: 'claimed', session: sessionOf(row) } : refusal(row);
   }
 
   /** Seconds between two calls of `extend` that keep a claim. */
@@ -91,58 +74,71 @@ export class UploadSessionTable {
   }
 
   /** Lengthens a claim. False: another writer has taken the session over. */
-  async extend(upload: string, claim: Claim): Promise<boolean> {
-    const [row] = await this.database.sql<{ held: boolean }>(EXTEND, [upload, claim.writer, this.times.lease]);
+  async extend(owner: UploadOwner, claim: Claim): Promise<boolean> {
+    const [row] = await this.database.sql<{ held: boolean }>(EXTEND, [owner.id, claim.writer, this.times.lease]);
     return row?.held === true;
   }
 
   /** Ends a claim whose object is committed with `bytes` bytes; `hash` is that of the whole session, where known. False: the claim was lost. */
-  async advance(upload: string, claim: Claim, bytes: number, hash: Digest | undefined): Promise<boolean> {
-    const [row] = await this.database.sql<{ held: boolean }>(ADVANCE, [upload, claim.writer, bytes, hash]);
+  async advance(owner: UploadOwner, claim: Claim, bytes: number, hash: Digest | undefined): Promise<boolean> {
+    const [row] = await this.database.sql<{ held: boolean }>(ADVANCE, [owner.id, claim.writer, bytes, hash]);
     return row?.held === true;
   }
 
   /** Ends a claim and gives its object to the reaper. The session stands where it stood. */
-  async release(upload: string, claim: Claim): Promise<void> {
-    await this.database.sql(RELEASE, [upload, claim.writer]);
+  async release(owner: UploadOwner, claim: Claim): Promise<void> {
+    await this.database.sql(RELEASE, [owner.id, claim.writer]);
+  }
+
+  /**
+   * Makes a committed object under a reserved key the next segment. `hash` is that of its bytes. @returns the session's new size.
+   * @throws OciError BLOB_UPLOAD_UNKNOWN
+   */
+  async append(owner: UploadOwner, offset: number | undefined, segment: Segment, hash: Digest): Promise<number | Refusal> {
+    const values = [owner.id, owner.repository, owner.principal, owner.startedAt, this.times.expiry, offset, segment.key, segment.size, hash];
+    const [row] = await this.database.sql<{ outcome: string; size: string }>(APPEND, values);
+    if (row?.outcome === 'appended') return Number(row.size);
+    if (row?.outcome === 'done') throw uploadUnknown();
+    return refusal(row && { ...row, digest: null });
   }
 
   /** Bytes that a next request can build on; undefined where there is no such open session. */
   async find(owner: UploadOwner): Promise<number | undefined> {
-    const [row] = await this.database.sql<{ size: string | null }>(FIND, [owner.upload, owner.repository, owner.principal]);
+    const [row] = await this.database.sql<{ size: string | null }>(FIND, [owner.id, owner.repository, owner.principal, owner.startedAt]);
     return row?.size == null ? undefined : Number(row.size);
   }
 
   /** Ends a session and gives its objects to the reaper. False where there is no such open session. */
   async cancel(owner: UploadOwner): Promise<boolean> {
-    const [row] = await this.database.sql<{ cancelled: boolean }>(CANCEL, [owner.upload, owner.repository, owner.principal]);
+    const [row] = await this.database.sql<{ cancelled: boolean }>(CANCEL, [owner.id, owner.repository, owner.principal, owner.startedAt, this.times.expiry]);
     return row?.cancelled === true;
   }
 
   /**
-   * Makes `blob` a blob of the repository, with its event, in one durable transaction. The object must be persisted and checked against the
-   * digest. Without a claim the session must be unclaimed and consist of that one object, else 'busy'.
+   * Makes the object a blob of the repository, with its event, in one durable transaction. The object must be persisted and checked against
+   * the digest. @returns 'busy' where the session is not what the completion says; the digest of a session that was done before.
    * @throws OciError BLOB_UPLOAD_UNKNOWN, NAME_UNKNOWN
    */
-  async complete(owner: UploadOwner, mustExist: boolean, claim: Claim | undefined, object: Segment, digest: Digest, meta: string): Promise<'linked' | 'busy' | Digest> {
-    const values = [owner.upload, owner.repository, owner.principal, mustExist, claim?.writer, object.key, object.size, digest, meta];
+  async complete(owner: UploadOwner, mustExist: boolean, by: Completion, object: Segment, digest: Digest, meta: string): Promise<'linked' | 'busy' | Digest> {
+    const writer = typeof by === 'string' ? undefined : by.writer;
+    const values = [owner.id, owner.repository, owner.principal, owner.startedAt, mustExist, writer, by === 'whole', object.key, object.size, digest, meta];
     const [row] = await this.database.sql<{ outcome: string; digest: string | null }>(COMPLETE, values).catch((error: unknown) => {
       throw sqlState(error) === 'WB404' ? nameUnknown(owner.repository) : error;
     });
-    switch (row?.outcome) {
-      case 'linked':
-      case 'busy':
-        return row.outcome;
-      case 'done':
-        return parseDigest(row.digest ?? '');
-      default:
-        throw uploadUnknown();
-    }
+    if (row?.outcome === 'linked' || row?.outcome === 'busy') return row.outcome;
+    if (row?.outcome === 'done') return parseDigest(row.digest ?? '');
+    throw uploadUnknown();
   }
+}
+
+function refusal(row: { outcome: string; size: string; digest: string | null } | undefined): Refusal {
+  if (row?.outcome === 'done') return { outcome: 'done', digest: parseDigest(row.digest ?? '') };
+  if (row?.outcome === 'busy' || row?.outcome === 'offset') return { outcome: row.outcome, size: Number(row.size) };
+  throw uploadUnknown();
 }
 
 function sessionOf(row: ClaimRow): UploadSession {
   const sizes = row.segment_sizes.split(',');
   const segments = row.segments === '' ? [] : row.segments.split(',').map((key, i) => ({ key: parseStorageKey(key), size: Number(sizes[i]) }));
-  return { size: Number(row.size), segments, hash: row.hash === null ? undefined : parseDigest(row.hash), algorithm: parseDigestAlgorithm(row.algorithm) };
+  return { size: Number(row.size), segments, hash: row.hash === null ? undefined : parseDigest(row.hash) };
 }

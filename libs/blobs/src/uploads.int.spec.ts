@@ -2,10 +2,13 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseStorageKey } from '@waybill/blob-storage';
+import { parseRepositoryName } from '@waybill/oci';
 import { MemoryBlobStorage } from '@waybill/blob-storage/memory';
 import { testDatabase } from '@waybill/testing/postgres';
 import { startBlobService } from './testing/blob-service.js';
 import type { BlobService } from './testing/blob-service.js';
+import { UploadIds } from './upload-id.js';
+import { readUploadKey } from './upload-key.js';
 
 const LEASE = 1;
 
@@ -31,6 +34,8 @@ describe('uploads, over two replicas on one database and one storage', () => {
     expect(two.faults.splice(0)).toEqual([]);
   });
 
+  /** The row's key, which an id begins with. */
+  const idOf = (location: string) => Buffer.from(location.split('/').at(-1) ?? '', 'base64url').toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
   const digestOf = (bytes: Buffer, algorithm = 'sha256') => `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
   const start = async (service: BlobService, query = '') => {
     const response = await fetch(`${service.url}/v2/a/b/blobs/uploads/${query}`, { method: 'POST' });
@@ -106,9 +111,9 @@ describe('uploads, over two replicas on one database and one storage', () => {
 
   it('are taken over from a dead writer, whose bytes go and whose late end changes nothing', async () => {
     const location = await start(one);
-    const upload = location.split('/').at(-1) ?? '';
+    const upload = idOf(location);
     const dead = { writer: randomUUID(), key: '01900000-0000-7000-8000-000000000001' };
-    await db.database.sql('SELECT reg.claim_upload_v1($1, \'a/b\', \'\', 0, $2, $3, make_interval(secs => 0.2))', [upload, dead.writer, dead.key]);
+    await db.database.sql('SELECT reg.claim_upload_v1($1, \'a/b\', \'\', now(), interval \'1 h\', 0, $2, $3, make_interval(secs => 0.2))', [upload, dead.writer, dead.key]);
     expect((await send(one, 'PATCH', location, randomBytes(5))).status).toBe(416);
     await sleep(250);
     const bytes = randomBytes(7);
@@ -179,10 +184,13 @@ describe('uploads, over two replicas on one database and one storage', () => {
     slow.write(randomBytes(10));
     await sleep(50);
     await db.database.sql('UPDATE reg.upload_session SET expires_at = clock_timestamp() - interval \'1 second\'');
+    expect((await send(one, 'GET', idle)).status).toBe(404);
+    await one.reaper.pass();
+    expect(await db.database.sql('SELECT 1 FROM reg.upload_session WHERE upload_id = $1', [idOf(idle)])).toHaveLength(1);
+    await db.database.sql('UPDATE reg.upload_session SET started_at = started_at - interval \'1 hour\'');
     await one.reaper.pass();
     const left = await db.database.sql<{ id: string }>('SELECT upload_id AS id FROM reg.upload_session');
-    expect(left.map(({ id }) => id)).toEqual([busy.split('/').at(-1)]);
-    expect((await send(one, 'GET', idle)).status).toBe(404);
+    expect(left.map(({ id }) => id)).toEqual([idOf(busy)]);
     slow.destroy();
     await sleep(100);
     await db.database.sql('UPDATE reg.upload_session SET lease_until = NULL');
@@ -190,6 +198,52 @@ describe('uploads, over two replicas on one database and one storage', () => {
     await db.database.sql('UPDATE reg.object SET due_at = clock_timestamp()');
     await one.reaper.pass();
     expect([...storage.list()].sort()).toEqual(await keysInUse());
+  });
+
+  it('write nothing until bytes come, and are one session at every replica all the same', async () => {
+    const count = async () => (await db.database.sql('SELECT 1 FROM reg.upload_session')).length;
+    const before = await count();
+    const location = await start(one);
+    expect((await send(two, 'GET', location)).headers.get('range')).toBe('0-0');
+    expect(await count()).toBe(before);
+    expect((await send(two, 'DELETE', location)).status).toBe(204);
+    for (const service of [one, two]) {
+      expect((await send(service, 'GET', location)).status).toBe(404);
+      expect((await send(service, 'PATCH', location, randomBytes(5))).status).toBe(404);
+      expect((await send(service, 'DELETE', location)).status).toBe(404);
+    }
+  });
+
+  it('end for good: an id that has waited too long begins nothing', async () => {
+    const location = await start(one);
+    const bytes = randomBytes(10);
+    const old = new UploadIds(await readUploadKey(db.database)).make(parseRepositoryName('a/b'), '', 'sha256', Date.now() - 16 * 60_000).upload;
+    const path = `${location.slice(0, location.lastIndexOf('/'))}/${old}`;
+    expect((await send(one, 'GET', path)).status).toBe(404);
+    expect((await send(one, 'PATCH', path, bytes)).status).toBe(404);
+    expect((await send(one, 'PATCH', path, randomBytes(100_000))).status).toBe(404);
+    expect((await send(one, 'PUT', `${path}?digest=${digestOf(bytes)}`, bytes)).status).toBe(404);
+    expect((await send(one, 'DELETE', path)).status).toBe(404);
+  });
+
+  it('of one session in several small writes at once: each byte counts once, whoever wins', async () => {
+    for (let round = 0; round < 20; round++) {
+      const location = await start(one);
+      const answers = await Promise.all([one, two, one, two].map((service) => send(service, 'PATCH', location, randomBytes(10), { 'Content-Range': '0-9' })));
+      expect(answers.map((answer) => answer.status).sort()).toEqual([202, 416, 416, 416]);
+      expect((await send(one, 'GET', location)).headers.get('range')).toBe('0-9');
+    }
+  });
+
+  it('take the whole blob in one PUT with one call to the database, and again, and not under another digest', async () => {
+    const bytes = randomBytes(30);
+    const location = await start(one);
+    const wrong = await send(one, 'PUT', `${location}?digest=${digestOf(randomBytes(3))}`, bytes);
+    expect(wrong.status).toBe(400);
+    expect((await send(two, 'PUT', `${location}?digest=${digestOf(bytes)}`, bytes)).status).toBe(404);
+    const next = await start(one);
+    for (const service of [one, two]) expect((await send(service, 'PUT', `${next}?digest=${digestOf(bytes)}`, bytes)).status).toBe(201);
+    expect(await read(two, digestOf(bytes))).toEqual(bytes);
   });
 
   it('never give bytes that a blob owns to the reaper, whatever stands in reg.object', async () => {

@@ -1,44 +1,49 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { newStorageKey } from '@waybill/blob-storage';
-import type { BlobStorage } from '@waybill/blob-storage';
-import { digestAlgorithm, digestInvalid, OciError, parseDigest, rangeInvalid, sizeInvalid, uploadUnknown } from '@waybill/oci';
-import type { Digest, DigestAlgorithm, RepositoryName } from '@waybill/oci';
-import { announcedLength, hasBody, transfer } from './transfer.js';
+import { digestAlgorithm, digestInvalid, nameUnknown, OciError, parseDigest, rangeInvalid, sizeInvalid, uploadUnknown } from '@waybill/oci';
+import type { ByteRange, Digest, DigestAlgorithm, RepositoryName } from '@waybill/oci';
+import type { BlobLinks } from './blob-links.js';
+import type { ReservedKeys } from './reserved-keys.js';
+import { takeSmallBody } from './small-body.js';
+import type { BodyStart } from './small-body.js';
+import { announcedLength, hasBody } from './transfer.js';
+import type { HashedObject, UploadBytes } from './upload-bytes.js';
 import { uploadHeaders } from './upload-headers.js';
-import type { Claim, Segment, UploadOwner, UploadSession, UploadSessionTable } from './upload-session-table.js';
-import type { WarmUploads } from './warm-uploads.js';
-
-/** First and last byte of a request's `Content-Range`. */
-export interface ContentRange {
-  readonly start: number;
-  readonly end: number;
-}
+import type { UploadIds, UploadOwner } from './upload-id.js';
+import type { Claim, Refusal, Segment, UploadSession, UploadSessionTable } from './upload-session-table.js';
+import { WarmUploads } from './warm-uploads.js';
 
 /** Whether a repository has to exist before something is pushed into it. */
 export type MustExist = (repository: RepositoryName) => boolean;
 
-interface Received extends Segment {
-  readonly hash: Digest;
-}
+const NO_BODY: BodyStart = { chunks: [], size: 0, ended: true };
 
 /**
  * The upload sessions of wire-protocol section 2. A session's bytes are the objects of its segments, one a finished PATCH; the first is already
- * the blob's object, so an upload in one request is never copied. Several are joined when the upload completes.
+ * the blob's object, so an upload in one request is never copied. Several are joined when the upload completes (ADR 0004).
  */
 export class Uploads {
+  private readonly warm = new WarmUploads();
+
   constructor(
+    private readonly ids: UploadIds,
     private readonly table: UploadSessionTable,
-    private readonly storage: BlobStorage,
-    private readonly warm: WarmUploads,
+    private readonly bytes: UploadBytes,
+    private readonly reserved: ReservedKeys,
+    private readonly links: BlobLinks,
     private readonly mustExist: MustExist,
   ) {}
 
-  /** end-4a, end-4c. @returns the id of the new session. @throws OciError NAME_UNKNOWN */
-  async start(repository: RepositoryName, principal: string, algorithm: DigestAlgorithm): Promise<string> {
-    const upload = randomUUID();
-    await this.table.start({ upload, repository, principal }, algorithm, this.mustExist(repository));
-    return upload;
+  /** end-4a, end-4c. Writes nothing: the id is the session until bytes come. @throws OciError NAME_UNKNOWN */
+  async start(repository: RepositoryName, principal: string, algorithm: DigestAlgorithm): Promise<UploadOwner> {
+    if (this.mustExist(repository) && !(await this.links.repositoryExists(repository))) throw nameUnknown(repository);
+    return this.ids.make(repository, principal, algorithm);
+  }
+
+  /** The session that a URL names. @throws OciError BLOB_UPLOAD_UNKNOWN */
+  open(upload: string, repository: RepositoryName, principal: string): UploadOwner {
+    return this.ids.parse(upload, repository, principal);
   }
 
   /** end-13. @returns bytes that a next request can build on. @throws OciError BLOB_UPLOAD_UNKNOWN */
@@ -50,7 +55,7 @@ export class Uploads {
 
   /** end-14. @throws OciError BLOB_UPLOAD_UNKNOWN */
   async cancel(owner: UploadOwner): Promise<void> {
-    this.warm.forget(owner.upload);
+    this.warm.forget(owner.id);
     if (!(await this.table.cancel(owner))) throw uploadUnknown();
   }
 
@@ -59,16 +64,17 @@ export class Uploads {
    * @throws OciError BLOB_UPLOAD_UNKNOWN; BLOB_UPLOAD_INVALID (416) where another writer is at work or the range does not continue the upload;
    * SIZE_INVALID where the body is not as long as the range
    */
-  async append(owner: UploadOwner, source: IncomingMessage, range: ContentRange | undefined): Promise<number> {
+  async append(owner: UploadOwner, source: IncomingMessage, range: ByteRange | undefined): Promise<number> {
     if (announcedLength(source) === 0 && range === undefined) return this.size(owner);
+    const start = await takeSmallBody(source);
+    if (start.ended) return this.appendWhole(owner, start, range);
     const { claim, session } = await this.claim(owner, range);
-    const algorithm = session.segments.length === 0 ? session.algorithm : undefined;
-    const { segment, hash, aborted } = await this.underClaim(owner.upload, claim, () => this.receive(claim, source, algorithm, range));
-    if (segment.size === 0) await this.table.release(owner.upload, claim);
-    else if (!(await this.table.advance(owner.upload, claim, segment.size, hash))) throw this.outOfTurn(owner, session.size);
+    const algorithm = session.size === 0 ? owner.algorithm : undefined;
+    const { segment, hash, aborted } = await this.underClaim(owner, claim, () => this.bytes.receive(claim.key, source, start, algorithm, range));
+    if (segment.size === 0) await this.table.release(owner, claim);
+    else if (!(await this.table.advance(owner, claim, segment.size, hash))) throw this.outOfTurn(owner, session.size);
     if (aborted) throw new OciError('BLOB_UPLOAD_INVALID', 'the request ended before its body did');
-    if (hash === undefined || segment.size === 0) this.warm.forget(owner.upload);
-    else this.warm.remember(owner.upload, { segment, hash });
+    this.keepWarm(owner, segment, hash);
     return session.size + segment.size;
   }
 
@@ -76,127 +82,103 @@ export class Uploads {
    * end-6. Repeating it after success succeeds again for some minutes. On a digest that the bytes do not have the session is over.
    * @throws OciError BLOB_UPLOAD_UNKNOWN, BLOB_UPLOAD_INVALID (416, the session survives), DIGEST_INVALID, SIZE_INVALID, NAME_UNKNOWN
    */
-  async complete(owner: UploadOwner, digest: Digest, source: IncomingMessage, range: ContentRange | undefined, meta: string): Promise<void> {
+  async complete(owner: UploadOwner, digest: Digest, source: IncomingMessage, range: ByteRange | undefined, meta: string): Promise<void> {
     if (range === undefined && !hasBody(source) && (await this.completeWarm(owner, digest, meta))) return;
+    const start = hasBody(source) ? await takeSmallBody(source) : NO_BODY;
+    if (start.ended && (await this.completeWhole(owner, digest, start, range, meta))) return;
     const claim = newClaim();
     const claimed = await this.table.claim(owner, range?.start, claim);
     if (claimed.outcome === 'done') return repeated(claimed.digest, digest);
     if (claimed.outcome !== 'claimed') throw this.outOfTurn(owner, claimed.size);
-    const object = await this.underClaim(owner.upload, claim, () => this.assemble(claimed.session, claim, digest, source, range));
+    const object = await this.underClaim(owner, claim, () => this.bytes.assemble(claimed.session, claim.key, digestAlgorithm(digest), source, start, range));
     await this.link(owner, claim, object, digest, meta);
   }
 
-  /** end-4b: a whole blob in one POST. @throws OciError DIGEST_INVALID (nothing is kept), NAME_UNKNOWN */
-  async upload(repository: RepositoryName, principal: string, digest: Digest, source: IncomingMessage, meta: string): Promise<void> {
-    const owner: UploadOwner = { upload: randomUUID(), repository, principal };
-    const claim = newClaim();
-    await this.table.start(owner, digestAlgorithm(digest), this.mustExist(repository), claim);
-    const session: UploadSession = { size: 0, segments: [], hash: undefined, algorithm: digestAlgorithm(digest) };
-    const object = await this.underClaim(owner.upload, claim, () => this.assemble(session, claim, digest, source, undefined));
-    await this.link(owner, claim, object, digest, meta);
+  /** A whole small body: written under a reserved key, then claimed and appended by one call. */
+  private async appendWhole(owner: UploadOwner, body: BodyStart, range: ByteRange | undefined): Promise<number> {
+    if (range !== undefined && body.size !== range.end - range.start + 1) {
+      throw sizeInvalid(`Content-Range announces ${range.end - range.start + 1} bytes, the body has ${body.size}`);
+    }
+    if (body.size === 0) return this.size(owner);
+    const segment: Segment = { key: await this.reserved.take(), size: body.size };
+    const hash = hashOf(body, owner.algorithm);
+    await this.bytes.writeWhole(segment.key, body.chunks);
+    const appended = await this.table.append(owner, range?.start, segment, hash).catch((error: unknown) => this.giveUp(segment, error));
+    if (typeof appended !== 'number') return this.giveUp(segment, refused(appended, (size) => this.outOfTurn(owner, size)));
+    this.keepWarm(owner, segment, appended === segment.size ? hash : undefined);
+    return appended;
   }
 
   /** The PUT that follows one PATCH on this process. False: not so, or no longer so; claim the session and look. */
   private async completeWarm(owner: UploadOwner, digest: Digest, meta: string): Promise<boolean> {
-    const warm = this.warm.find(owner.upload);
+    const warm = this.warm.find(owner.id);
     if (warm?.hash !== digest) return false;
-    this.warm.forget(owner.upload);
-    await this.storage.persist(warm.segment.key);
-    const outcome = await this.table.complete(owner, this.mustExist(owner.repository), undefined, warm.segment, digest, meta);
+    this.warm.forget(owner.id);
+    await this.bytes.persist(warm.segment.key);
+    const outcome = await this.table.complete(owner, this.mustExist(owner.repository), 'segment', warm.segment, digest, meta);
     if (outcome === 'busy') return false;
     if (outcome !== 'linked') repeated(outcome, digest);
     return true;
   }
 
-  private async link(owner: UploadOwner, claim: Claim, object: Received, digest: Digest, meta: string): Promise<void> {
-    this.warm.forget(owner.upload);
+  /** A whole blob in one small body. False: its bytes are not the blob, or not all of it; claim the session and look. */
+  private async completeWhole(owner: UploadOwner, digest: Digest, body: BodyStart, range: ByteRange | undefined, meta: string): Promise<boolean> {
+    if ((range !== undefined && (range.start !== 0 || body.size !== range.end + 1)) || hashOf(body, digestAlgorithm(digest)) !== digest) return false;
+    const object: Segment = { key: await this.reserved.take(), size: body.size };
+    await this.bytes.writeWhole(object.key, body.chunks);
+    await this.bytes.persist(object.key);
+    const outcome = await this.table.complete(owner, this.mustExist(owner.repository), 'whole', object, digest, meta).catch((error: unknown) => this.giveUp(object, error));
+    if (outcome === 'linked') return true;
+    await this.bytes.discard(object.key);
+    if (outcome !== 'busy') repeated(outcome, digest);
+    return outcome !== 'busy';
+  }
+
+  private async link(owner: UploadOwner, claim: Claim, object: HashedObject, digest: Digest, meta: string): Promise<void> {
+    this.warm.forget(owner.id);
     if (object.hash !== digest) {
       await this.table.cancel(owner);
       throw digestInvalid(`the ${object.size} bytes of this upload have the digest ${object.hash}, the request says ${digest}; the upload is over, begin a new one`);
     }
-    await this.storage.persist(object.key);
+    await this.bytes.persist(object.key);
     const outcome = await this.table.complete(owner, this.mustExist(owner.repository), claim, object, digest, meta);
     if (outcome === 'busy') throw this.outOfTurn(owner, object.size);
     if (outcome !== 'linked') repeated(outcome, digest);
   }
 
-  private async claim(owner: UploadOwner, range: ContentRange | undefined): Promise<{ claim: Claim; session: UploadSession }> {
+  private async claim(owner: UploadOwner, range: ByteRange | undefined): Promise<{ claim: Claim; session: UploadSession }> {
     const claim = newClaim();
     const claimed = await this.table.claim(owner, range?.start, claim);
-    if (claimed.outcome === 'done') throw uploadUnknown();
-    if (claimed.outcome !== 'claimed') throw this.outOfTurn(owner, claimed.size);
+    if (claimed.outcome !== 'claimed') throw refused(claimed, (size) => this.outOfTurn(owner, size));
     return { claim, session: claimed.session };
   }
 
   /** Runs `work` with the claim kept alive; gives the claim back when it fails. */
-  private async underClaim<T>(upload: string, claim: Claim, work: () => Promise<T>): Promise<T> {
+  private async underClaim<T>(owner: UploadOwner, claim: Claim, work: () => Promise<T>): Promise<T> {
     // a failed extension is no news: whoever took the session over is told apart by the writer's id when this one ends its claim
-    const beat = setInterval(() => void this.table.extend(upload, claim).catch(() => undefined), this.table.extendEvery * 1000);
+    const beat = setInterval(() => void this.table.extend(owner, claim).catch(() => undefined), this.table.extendEvery * 1000);
     try {
       return await work();
     } catch (error) {
-      await this.table.release(upload, claim).catch(() => undefined);
+      await this.table.release(owner, claim).catch(() => undefined);
       throw error;
     } finally {
       clearInterval(beat);
     }
   }
 
-  /** Writes a request's body to the claim's object. */
-  private async receive(claim: Claim, source: IncomingMessage, algorithm: DigestAlgorithm | undefined, range: ContentRange | undefined):
-    Promise<{ segment: Segment; hash: Digest | undefined; aborted: boolean }> {
-    const hash = algorithm && createHash(algorithm);
-    // without the announced size: what a client that goes away has sent by then is committed as well
-    const writer = this.storage.create(claim.key);
-    try {
-      const end = await transfer(source, writer, hash);
-      const size = writer.size;
-      if (end === 'complete' && range !== undefined && size !== range.end - range.start + 1) {
-        throw sizeInvalid(`Content-Range announces ${range.end - range.start + 1} bytes, the body has ${size}`);
-      }
-      await (size === 0 ? writer.cancel() : writer.commit());
-      return { segment: { key: claim.key, size }, hash: hash && parseDigest(`${algorithm}:${hash.digest('hex')}`), aborted: end === 'aborted' };
-    } catch (error) {
-      await writer.cancel();
-      throw error;
-    }
+  /**
+   * Ends with `error` after an object under a reserved key was not taken. Where the database did not answer, the object stays: the call may have
+   * come through, and then it is the blob.
+   */
+  private async giveUp(object: Segment, error: unknown): Promise<never> {
+    if (error instanceof OciError) await this.bytes.discard(object.key);
+    throw error;
   }
 
-  /** One object that holds the whole session and, behind it, the request's body. */
-  private async assemble(session: UploadSession, claim: Claim, digest: Digest, source: IncomingMessage, range: ContentRange | undefined): Promise<Received> {
-    const algorithm = digestAlgorithm(digest);
-    const [only, ...more] = session.segments;
-    const hash = createHash(algorithm);
-    if (only !== undefined && more.length === 0 && !hasBody(source)) {
-      if (session.hash !== undefined && digestAlgorithm(session.hash) === algorithm) return { ...only, hash: session.hash };
-      await this.readSegment(only, (chunk) => hash.update(chunk));
-      return { ...only, hash: parseDigest(`${algorithm}:${hash.digest('hex')}`) };
-    }
-    const writer = this.storage.create(claim.key);
-    try {
-      for (const segment of session.segments) {
-        await this.readSegment(segment, (chunk) => {
-          hash.update(chunk);
-          return writer.write(Buffer.from(chunk));           // the reader reuses its buffer
-        });
-      }
-      const end = await transfer(source, writer, hash);
-      if (end === 'aborted') throw new OciError('BLOB_UPLOAD_INVALID', 'the request ended before its body did');
-      if (range !== undefined && writer.size - session.size !== range.end - range.start + 1) {
-        throw sizeInvalid(`Content-Range announces ${range.end - range.start + 1} bytes, the body has ${writer.size - session.size}`);
-      }
-      await writer.commit();
-      return { key: claim.key, size: writer.size, hash: parseDigest(`${algorithm}:${hash.digest('hex')}`) };
-    } catch (error) {
-      await writer.cancel();
-      throw error;
-    }
-  }
-
-  private readSegment(segment: Segment, take: (chunk: Buffer) => unknown): Promise<void> {
-    return this.storage.read(segment.key, { start: 0, end: segment.size - 1 }, async (chunk) => {
-      await take(chunk);
-    });
+  private keepWarm(owner: UploadOwner, segment: Segment, hash: Digest | undefined): void {
+    if (hash === undefined || segment.size === 0) this.warm.forget(owner.id);
+    else this.warm.remember(owner.id, { segment, hash });
   }
 
   private outOfTurn(owner: UploadOwner, size: number): OciError {
@@ -206,6 +188,16 @@ export class Uploads {
 
 function newClaim(): Claim {
   return { writer: randomUUID(), key: newStorageKey() };
+}
+
+function hashOf(body: BodyStart, algorithm: DigestAlgorithm): Digest {
+  const hash = createHash(algorithm);
+  for (const chunk of body.chunks) hash.update(chunk);
+  return parseDigest(`${algorithm}:${hash.digest('hex')}`);
+}
+
+function refused(refusal: Refusal, outOfTurn: (size: number) => OciError): OciError {
+  return refusal.outcome === 'done' ? uploadUnknown() : outOfTurn(refusal.size);
 }
 
 /** A PUT on a session that is done: the same blob is there, any other is not. */

@@ -1,4 +1,5 @@
 import type { BlobStorage } from '@waybill/blob-storage';
+import { readUploadKey } from '@waybill/blobs';
 import { Sealer } from '@waybill/event-log/postgres';
 import { migrate, PgDatabase } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
@@ -8,6 +9,8 @@ import { openStorage } from './open-storage.js';
 export interface Infrastructure {
   readonly database: PgDatabase;
   readonly storage: BlobStorage;
+  /** Signs the ids of uploads. */
+  readonly uploadKey: Buffer;
   readonly sealer: Sealer;
   readonly logger: Logger;
   /** Ends what was begun here, after the roles have ended. */
@@ -23,11 +26,13 @@ export async function buildInfrastructure(config: Config, url: string, logger: L
     }),
   ]);
   const database = new PgDatabase({ url, poolSize: config.database.poolSize, onLost: (error) => logger.warn({ err: error }, 'a database session was lost') });
+  const uploadKey = await readUploadKey(database);
   const sealer = new Sealer(database, { failed: (error) => logger.error({ err: error }, 'sealing failed; it is tried again') });
   sealer.start();
   return {
     database,
     storage,
+    uploadKey,
     sealer,
     logger,
     async close() {

@@ -41,10 +41,11 @@ function everything(blobs: BlobHandlers, manifests: ManifestHandlers): Handlers 
 /** end-1: every role answers it. */
 const ping: Handlers['ping'] = (_request, exchange) => exchange.reply(200, ['Content-Type', 'application/json'], '{}');
 
-function blobsRole(config: Config, { database, storage, logger }: Infrastructure): RolePart<BlobHandlers> {
+function blobsRole(config: Config, { database, storage, uploadKey, logger }: Infrastructure): RolePart<BlobHandlers> {
   return BlobsModule.register({
     database,
     storage,
+    uploadKey,
     ...config.uploads,
     mustExist: repositoryMatcher(config.registry.mustExist),
     redirectSeconds: config.blobs.redirectSeconds,

@@ -54,8 +54,13 @@ export class OciError extends RegistryError {
   override readonly retryable: boolean;
 
   constructor(readonly code: OciErrorCode, message?: string, options: OciErrorOptions = {}, readonly entries: readonly OciErrorEntry[] = [entry(code, message, options.detail)]) {
+    const status = options.status ?? OCI_ERRORS[code].status;
+    // a refusal is an answer, not a fault: nobody reads its stack, and taking one costs more than the rest of a HEAD that finds nothing
+    const depth = Error.stackTraceLimit;
+    if (status < 500) Error.stackTraceLimit = 0;
     super(message ?? OCI_ERRORS[code].message, { cause: options.cause });
-    this.status = options.status ?? OCI_ERRORS[code].status;
+    Error.stackTraceLimit = depth;
+    this.status = status;
     this.headers = options.headers ?? {};
     this.retryable = code === 'UNAVAILABLE' || code === 'TOOMANYREQUESTS';
   }

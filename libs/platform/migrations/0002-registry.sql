@@ -108,15 +108,13 @@ CREATE TABLE reg.tag_history (
 );
 CREATE INDEX tag_history_manifest ON reg.tag_history (manifest_id, to_at);
 
--- An upload on its way. The row is also the intent for every object that the upload writes: a key stands here, as writing_key
--- or among segments, before its first byte is written, and leaves only for reg.blob or reg.object. Rows commit asynchronously
+-- An upload on its way, from its first bytes on: a session without bytes is no more than its signed id (ADR 0004). Rows commit asynchronously
 -- (toolchain.md section 10): a crash of the database may forget an upload that no one acknowledged as a blob.
 CREATE TABLE reg.upload_session (
   upload_id uuid PRIMARY KEY,
   repository text COLLATE "C" NOT NULL,
   principal text NOT NULL,
-  algorithm text NOT NULL,                         -- what the bytes are hashed with while they stream
-  state "char" NOT NULL DEFAULT 'O' CHECK (state IN ('O', 'D')),   -- open; done: a tombstone that answers a repeated PUT
+  state "char" NOT NULL CHECK (state IN ('O', 'D', 'X')),   -- open; done or cancelled: tombstones, kept until the id itself is too old to begin with
   size bigint NOT NULL DEFAULT 0,                  -- bytes that later requests can build on
   segments uuid[] NOT NULL DEFAULT '{}',           -- one object a finished PATCH, in order
   segment_sizes bigint[] NOT NULL DEFAULT '{}',
@@ -125,15 +123,24 @@ CREATE TABLE reg.upload_session (
   writing_key uuid,
   lease_until timestamptz,
   digest text COLLATE "C",                         -- of the blob, once done
-  started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  started_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 
-CREATE TABLE reg.object (                          -- objects that nothing uses: the reaper deletes the bytes, then the row
+-- Objects that nothing refers to: the reaper deletes the bytes of those that are due, then the row. An object's key stands here, or as a session's
+-- writing_key, before its first byte is written; it leaves for a session's segments or for reg.blob, in the same transaction.
+CREATE TABLE reg.object (
   storage_key uuid PRIMARY KEY,
   due_at timestamptz NOT NULL
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX object_due ON reg.object (due_at);
+
+-- What the replicas of one registry share and nobody else knows.
+CREATE TABLE reg.secret (
+  name text PRIMARY KEY,
+  value bytea NOT NULL
+);
+INSERT INTO reg.secret (name, value) VALUES ('upload-id', decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'));
 
 -- RFC 9562 version 7: the server's own from Postgres 18 on.
 DO $$

@@ -1,31 +1,44 @@
--- Uploads: one call a request, or two where bytes move between them. Outcomes are returned, never raised: nothing here has to be undone.
+-- Uploads: one call a request, or two where bytes take their time. Outcomes are returned, never raised, but for WB404 (the repository has to exist
+-- and does not), which undoes the call.
+--
+-- p_started is the moment that the signed id of a session carries. A session without a row is open and empty while its id is young; from then on
+-- the row counts, and outlives that time.
 
--- POST (end-4a, end-4c; and, with a writer, end-4b: the claim is taken at once). Commits asynchronously.
-CREATE FUNCTION reg.start_upload_v1(p_upload uuid, p_repository text, p_principal text, p_algorithm text, p_must_exist boolean, p_expiry interval,
-  p_writer uuid, p_key uuid, p_lease interval) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- How long an id may wait for its first bytes.
+CREATE FUNCTION reg.upload_begins_within() RETURNS interval LANGUAGE sql IMMUTABLE RETURN interval '15 minutes';
+
+-- The session, locked; made where it is open and has no row yet. All NULL where there is none for the caller.
+CREATE FUNCTION reg.lock_upload(p_upload uuid, p_repository text, p_principal text, p_started timestamptz, p_expiry interval) RETURNS reg.upload_session LANGUAGE plpgsql AS $$
+DECLARE
+  s reg.upload_session;
 BEGIN
-  IF p_must_exist AND NOT EXISTS (SELECT 1 FROM reg.repo WHERE name = p_repository) THEN RETURN false; END IF;
-  PERFORM set_config('synchronous_commit', 'off', true);
-  INSERT INTO reg.upload_session (upload_id, repository, principal, algorithm, expires_at, writer, writing_key, lease_until)
-    VALUES (p_upload, p_repository, p_principal, p_algorithm, clock_timestamp() + p_expiry, p_writer, p_key, clock_timestamp() + p_lease);
-  RETURN true;
+  LOOP
+    SELECT * INTO s FROM reg.upload_session u WHERE u.upload_id = p_upload FOR UPDATE;
+    IF FOUND THEN
+      IF s.repository = p_repository AND s.principal = p_principal AND s.state <> 'X' AND s.expires_at >= clock_timestamp() THEN RETURN s; END IF;
+      RETURN NULL;
+    END IF;
+    IF p_started < clock_timestamp() - reg.upload_begins_within() THEN RETURN NULL; END IF;
+    INSERT INTO reg.upload_session (upload_id, repository, principal, state, started_at, expires_at)
+      VALUES (p_upload, p_repository, p_principal, 'O', p_started, p_started + p_expiry) ON CONFLICT DO NOTHING RETURNING * INTO s;
+    IF FOUND THEN RETURN s; END IF;
+  END LOOP;
 END $$;
 
 -- Claims a session for one writer before a byte moves. Outcomes: claimed; unknown; done (digest tells); busy (another writer has it);
 -- offset (p_offset is not where the session stands). What a writer that lost its lease was writing goes to the reaper, after the time
 -- that a last request of it to the storage may still take.
-CREATE FUNCTION reg.claim_upload_v1(p_upload uuid, p_repository text, p_principal text, p_offset bigint, p_writer uuid, p_key uuid, p_lease interval,
-  OUT outcome text, OUT size bigint, OUT segments text, OUT segment_sizes text, OUT hash text, OUT algorithm text, OUT digest text)
+CREATE FUNCTION reg.claim_upload_v1(p_upload uuid, p_repository text, p_principal text, p_started timestamptz, p_expiry interval, p_offset bigint,
+  p_writer uuid, p_key uuid, p_lease interval, OUT outcome text, OUT size bigint, OUT segments text, OUT segment_sizes text, OUT hash text, OUT digest text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  s reg.upload_session;
+  s reg.upload_session := reg.lock_upload(p_upload, p_repository, p_principal, p_started, p_expiry);
 BEGIN
-  SELECT * INTO s FROM reg.upload_session u WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal FOR UPDATE;
-  IF NOT FOUND OR s.expires_at < clock_timestamp() THEN outcome := 'unknown'; RETURN; END IF;
-  size := s.size; hash := s.hash; algorithm := s.algorithm; digest := s.digest;
+  IF s.upload_id IS NULL THEN outcome := 'unknown'; RETURN; END IF;
+  size := s.size; hash := s.hash; digest := s.digest;
   segments := array_to_string(s.segments, ','); segment_sizes := array_to_string(s.segment_sizes, ',');
   IF s.state = 'D' THEN outcome := 'done'; RETURN; END IF;
-  IF s.writer IS NOT NULL AND s.lease_until > clock_timestamp() THEN outcome := 'busy'; RETURN; END IF;
+  IF s.lease_until > clock_timestamp() THEN outcome := 'busy'; RETURN; END IF;
   IF p_offset <> s.size THEN outcome := 'offset'; RETURN; END IF;
   PERFORM set_config('synchronous_commit', 'off', true);
   IF s.writing_key IS NOT NULL THEN
@@ -33,6 +46,15 @@ BEGIN
   END IF;
   UPDATE reg.upload_session u SET writer = p_writer, writing_key = p_key, lease_until = clock_timestamp() + p_lease WHERE u.upload_id = p_upload;
   outcome := 'claimed';
+END $$;
+
+-- Keeps a claim of a transfer that takes long. False where it was lost.
+CREATE FUNCTION reg.extend_upload_v1(p_upload uuid, p_writer uuid, p_lease interval) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  UPDATE reg.upload_session u SET lease_until = clock_timestamp() + p_lease WHERE u.upload_id = p_upload AND u.writer = p_writer;
+  RETURN FOUND;
 END $$;
 
 -- Ends a claim whose object is committed: its bytes become a segment. False where the claim was lost meanwhile.
@@ -60,82 +82,125 @@ BEGIN
   RETURN true;
 END $$;
 
--- Keeps a claim of a transfer that takes long. False where it was lost.
-CREATE FUNCTION reg.extend_upload_v1(p_upload uuid, p_writer uuid, p_lease interval) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Keys for small bodies, intended ahead of their use: a whole body that is there already is written under one of these and appended by one call.
+CREATE FUNCTION reg.reserve_objects_v1(p_keys uuid[]) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
-  UPDATE reg.upload_session u SET lease_until = clock_timestamp() + p_lease WHERE u.upload_id = p_upload AND u.writer = p_writer;
-  RETURN FOUND;
+  INSERT INTO reg.object (storage_key, due_at) SELECT k, clock_timestamp() + interval '1 day' FROM unnest(p_keys) k;
 END $$;
 
--- GET (end-13). The bytes that a next request can build on.
-CREATE FUNCTION reg.find_upload_v1(p_upload uuid, p_repository text, p_principal text) RETURNS bigint
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT u.size FROM reg.upload_session u WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal
-    AND u.state = 'O' AND u.expires_at >= clock_timestamp()
-$$;
-
--- PUT (end-6). The object p_key holds exactly the bytes of p_digest and survives a power failure; the caller has checked both.
--- With p_writer the caller holds the claim; without, the session must be unclaimed and consist of p_key alone.
--- Outcomes: linked; unknown; done (a repeated PUT; digest tells of what); busy (claim it and look again). Raises WB404 where the repository
--- has to exist and does not.
-CREATE FUNCTION reg.complete_upload_v1(p_upload uuid, p_repository text, p_principal text, p_must_exist boolean, p_writer uuid, p_key uuid, p_size bigint,
-  p_digest text, p_tombstone interval, p_meta jsonb, OUT outcome text, OUT digest text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  s reg.upload_session; v_started timestamptz;
-BEGIN
-  IF p_writer IS NULL THEN
-    UPDATE reg.upload_session u SET state = 'D', digest = p_digest, segments = '{}', segment_sizes = '{}', expires_at = clock_timestamp() + p_tombstone
-      WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal AND u.state = 'O' AND u.expires_at >= clock_timestamp()
-        AND u.writer IS NULL AND u.segments = ARRAY[p_key] RETURNING u.started_at INTO v_started;
-    IF FOUND THEN
-      IF reg.link_blob(p_repository, p_must_exist, p_digest, p_size, p_key, v_started, p_meta) THEN outcome := 'linked'; RETURN; END IF;
-      RAISE EXCEPTION 'the repository % does not exist', p_repository USING ERRCODE = 'WB404';   -- undoes the update
-    END IF;
-  END IF;
-  SELECT * INTO s FROM reg.upload_session u WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal FOR UPDATE;
-  IF NOT FOUND OR s.expires_at < clock_timestamp() THEN outcome := 'unknown'; RETURN; END IF;
-  IF s.state = 'D' THEN outcome := 'done'; digest := s.digest; RETURN; END IF;
-  IF p_writer IS NULL OR s.writer IS DISTINCT FROM p_writer THEN outcome := 'busy'; RETURN; END IF;
-  IF NOT reg.link_blob(p_repository, p_must_exist, p_digest, p_size, p_key, s.started_at, p_meta) THEN
-    RAISE EXCEPTION 'the repository % does not exist', p_repository USING ERRCODE = 'WB404';
-  END IF;
-  INSERT INTO reg.object (storage_key, due_at)
-    SELECT k, clock_timestamp() FROM unnest(s.segments || s.writing_key) k WHERE k <> p_key AND k IS NOT NULL ON CONFLICT DO NOTHING;
-  UPDATE reg.upload_session u SET state = 'D', digest = p_digest, segments = '{}', segment_sizes = '{}', writer = NULL, writing_key = NULL,
-      lease_until = NULL, expires_at = clock_timestamp() + p_tombstone
-    WHERE u.upload_id = p_upload;
-  outcome := 'linked';
-END $$;
-
--- DELETE (end-14), and a PUT whose bytes do not have the digest. False where there is no such open session.
--- A cancelled session is gone; a writer that is still at work loses its claim, and its object is deleted when it must have ended.
-CREATE FUNCTION reg.cancel_upload_v1(p_upload uuid, p_repository text, p_principal text) RETURNS boolean
+-- PATCH (end-5) of a body that stands already, committed, under a reserved key: claim and end of the claim in one. Outcomes: appended;
+-- unknown; done; busy; offset. In all but the first the key stays reserved, for the reaper.
+CREATE FUNCTION reg.append_upload_v1(p_upload uuid, p_repository text, p_principal text, p_started timestamptz, p_expiry interval, p_offset bigint,
+  p_key uuid, p_bytes bigint, p_hash text, OUT outcome text, OUT size bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   s reg.upload_session;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
-  DELETE FROM reg.upload_session u WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal
-      AND u.state = 'O' AND u.expires_at >= clock_timestamp() RETURNING * INTO s;
-  IF NOT FOUND THEN RETURN false; END IF;
+  IF coalesce(p_offset, 0) = 0 AND p_started >= clock_timestamp() - reg.upload_begins_within() THEN
+    INSERT INTO reg.upload_session AS u (upload_id, repository, principal, state, size, segments, segment_sizes, hash, started_at, expires_at)
+      VALUES (p_upload, p_repository, p_principal, 'O', p_bytes, ARRAY[p_key], ARRAY[p_bytes], p_hash, p_started, p_started + p_expiry)
+      ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+      DELETE FROM reg.object o WHERE o.storage_key = p_key;
+      outcome := 'appended'; size := p_bytes; RETURN;
+    END IF;
+  END IF;
+  s := reg.lock_upload(p_upload, p_repository, p_principal, p_started, p_expiry);
+  IF s.upload_id IS NULL THEN outcome := 'unknown'; RETURN; END IF;
+  size := s.size;
+  IF s.state = 'D' THEN outcome := 'done'; RETURN; END IF;
+  IF s.lease_until > clock_timestamp() THEN outcome := 'busy'; RETURN; END IF;
+  IF p_offset <> s.size THEN outcome := 'offset'; RETURN; END IF;
+  IF s.writing_key IS NOT NULL THEN
+    INSERT INTO reg.object (storage_key, due_at) VALUES (s.writing_key, clock_timestamp() + interval '15 minutes') ON CONFLICT DO NOTHING;
+  END IF;
+  UPDATE reg.upload_session u SET size = u.size + p_bytes, hash = CASE WHEN u.size = 0 THEN p_hash END, segments = u.segments || p_key,
+      segment_sizes = u.segment_sizes || p_bytes, writer = NULL, writing_key = NULL, lease_until = NULL
+    WHERE u.upload_id = p_upload;
+  DELETE FROM reg.object o WHERE o.storage_key = p_key;
+  outcome := 'appended'; size := s.size + p_bytes;
+END $$;
+
+-- GET (end-13). The bytes that a next request can build on; NULL where there is no such open session.
+CREATE FUNCTION reg.find_upload_v1(p_upload uuid, p_repository text, p_principal text, p_started timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  s reg.upload_session;
+BEGIN
+  SELECT * INTO s FROM reg.upload_session u WHERE u.upload_id = p_upload;
+  IF NOT FOUND THEN RETURN CASE WHEN p_started >= clock_timestamp() - reg.upload_begins_within() THEN 0 END; END IF;
+  IF s.repository = p_repository AND s.principal = p_principal AND s.state = 'O' AND s.expires_at >= clock_timestamp() THEN RETURN s.size; END IF;
+  RETURN NULL;
+END $$;
+
+-- PUT (end-6) and POST with the blob (end-4b). The object p_key holds exactly the bytes of p_digest and survives a power failure; the caller has
+-- checked both. With p_writer the caller holds the claim. Without, the object is one of two: with p_whole the whole upload, under a reserved key, of
+-- a session that has no row; else the one segment of a session that has no other.
+-- Outcomes: linked; unknown; done (a repeated PUT; digest tells of what); busy (claim it and look again).
+CREATE FUNCTION reg.complete_upload_v1(p_upload uuid, p_repository text, p_principal text, p_started timestamptz, p_must_exist boolean, p_writer uuid,
+  p_whole boolean, p_key uuid, p_size bigint, p_digest text, p_meta jsonb, OUT outcome text, OUT digest text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  s reg.upload_session;
+  -- as a tombstone it has to outlive the id, which would else begin anew
+  v_expires timestamptz := greatest(clock_timestamp() + interval '10 minutes', p_started + reg.upload_begins_within() + interval '1 minute');
+BEGIN
+  IF p_writer IS NULL AND p_whole AND p_started >= clock_timestamp() - reg.upload_begins_within() THEN
+    INSERT INTO reg.upload_session (upload_id, repository, principal, state, digest, started_at, expires_at)
+      VALUES (p_upload, p_repository, p_principal, 'D', p_digest, p_started, v_expires) ON CONFLICT DO NOTHING RETURNING * INTO s;
+    IF FOUND THEN DELETE FROM reg.object o WHERE o.storage_key = p_key; END IF;
+  ELSIF p_writer IS NULL AND NOT p_whole THEN
+    UPDATE reg.upload_session u SET state = 'D', digest = p_digest, segments = '{}', segment_sizes = '{}', expires_at = v_expires
+      WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal AND u.state = 'O' AND u.expires_at >= clock_timestamp()
+        AND u.writer IS NULL AND u.segments = ARRAY[p_key] RETURNING * INTO s;
+  END IF;
+  IF s.upload_id IS NULL THEN
+    SELECT * INTO s FROM reg.upload_session u WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal FOR UPDATE;
+    IF NOT FOUND OR s.state = 'X' OR s.expires_at < clock_timestamp() THEN outcome := 'unknown'; RETURN; END IF;
+    IF s.state = 'D' THEN outcome := 'done'; digest := s.digest; RETURN; END IF;
+    IF p_writer IS NULL OR s.writer IS DISTINCT FROM p_writer THEN outcome := 'busy'; RETURN; END IF;
+    INSERT INTO reg.object (storage_key, due_at)
+      SELECT k, clock_timestamp() FROM unnest(s.segments || s.writing_key) k WHERE k <> p_key AND k IS NOT NULL ON CONFLICT DO NOTHING;
+    UPDATE reg.upload_session u SET state = 'D', digest = p_digest, segments = '{}', segment_sizes = '{}', writer = NULL, writing_key = NULL,
+        lease_until = NULL, expires_at = v_expires
+      WHERE u.upload_id = p_upload;
+  END IF;
+  IF NOT reg.link_blob(p_repository, p_must_exist, p_digest, p_size, p_key, p_started, p_meta) THEN
+    RAISE EXCEPTION 'the repository % does not exist', p_repository USING ERRCODE = 'WB404';
+  END IF;
+  outcome := 'linked';
+END $$;
+
+-- DELETE (end-14), and a PUT whose bytes do not have the digest. False where there is no such open session.
+-- A writer that is still at work loses its claim, and its object is deleted when it must have ended.
+CREATE FUNCTION reg.cancel_upload_v1(p_upload uuid, p_repository text, p_principal text, p_started timestamptz, p_expiry interval) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  s reg.upload_session := reg.lock_upload(p_upload, p_repository, p_principal, p_started, p_expiry);
+BEGIN
+  IF s.state IS DISTINCT FROM 'O' THEN RETURN false; END IF;
+  PERFORM set_config('synchronous_commit', 'off', true);
   INSERT INTO reg.object (storage_key, due_at) SELECT k, clock_timestamp() FROM unnest(s.segments) k ON CONFLICT DO NOTHING;
   INSERT INTO reg.object (storage_key, due_at)
     SELECT s.writing_key, clock_timestamp() + CASE WHEN s.lease_until > clock_timestamp() THEN interval '15 minutes' ELSE interval '0' END
     WHERE s.writing_key IS NOT NULL ON CONFLICT DO NOTHING;
+  UPDATE reg.upload_session u SET state = 'X', segments = '{}', segment_sizes = '{}', size = 0, writer = NULL, writing_key = NULL, lease_until = NULL,
+      expires_at = greatest(clock_timestamp(), p_started + reg.upload_begins_within() + interval '1 minute')
+    WHERE u.upload_id = p_upload;
   RETURN true;
 END $$;
 
 -- One step of the reaper: ends up to p_limit sessions past their time and gives their objects to reg.object. Sessions that a request
--- has locked, or that a live writer has claimed, are left for a later step. Answers how many ended.
+-- has locked, that a live writer has claimed, or whose id is so young that it could begin anew are left for a later step. Answers how many ended.
 CREATE FUNCTION reg.expire_uploads_v1(p_limit int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_count int;
 BEGIN
   WITH due AS (
     SELECT u.upload_id FROM reg.upload_session u WHERE u.expires_at < clock_timestamp() AND coalesce(u.lease_until, '-infinity') < clock_timestamp()
+        AND u.started_at < clock_timestamp() - reg.upload_begins_within() - interval '1 minute'
       LIMIT p_limit FOR UPDATE SKIP LOCKED
   ), ended AS (
     DELETE FROM reg.upload_session u USING due WHERE u.upload_id = due.upload_id RETURNING u.segments, u.writing_key

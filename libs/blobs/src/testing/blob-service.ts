@@ -5,6 +5,7 @@ import { FrontController } from '@waybill/platform';
 import type { Database } from '@waybill/platform';
 import { BlobsModule } from '../blobs.module.js';
 import type { UploadReaper } from '../upload-reaper.js';
+import { readUploadKey } from '../upload-key.js';
 import type { BlobsOptions } from '../blobs.module.js';
 
 /** The role `blobs` behind a bare HTTP server: one replica of it. */
@@ -19,7 +20,7 @@ export interface BlobService {
 export async function startBlobService(database: Database, storage: BlobStorage, options: Partial<BlobsOptions> = {}): Promise<BlobService> {
   const faults: unknown[] = [];
   const { handlers, reaper } = BlobsModule.register({
-    database, storage, expiry: 3600, lease: 10, reapEvery: 3600, mustExist: () => false, redirectSeconds: 0, cacheBytes: 1_000_000, verify: false,
+    database, storage, uploadKey: await readUploadKey(database), expiry: 3600, lease: 10, reapEvery: 3600, mustExist: () => false, redirectSeconds: 0, cacheBytes: 1_000_000, verify: false,
     report: (error) => faults.push(error), ...options,
   });
   const controller = new FrontController({

@@ -99,6 +99,12 @@ export class ConnectionPool {
     try {
       await client.connect();
       this.opening--;
+      if (connection.broken) {
+        // it ended between its connection and this turn: it never becomes one of ours
+        if (this.ended !== undefined && this.all.size === 0) this.ended();
+        else this.grow();
+        return;
+      }
       this.failingSince = undefined;
       this.all.add(connection);
       this.release(connection);

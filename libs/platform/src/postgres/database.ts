@@ -23,6 +23,8 @@ const SESSION = [
   'lock_timeout=2000',
   'idle_in_transaction_session_timeout=10000',
   'plan_cache_mode=force_generic_plan',
+  // some versions price a scan that cannot be avoided so high that they would compile it
+  'jit=off',
   'enable_seqscan=off',
   'enable_hashjoin=off',
   'enable_mergejoin=off',

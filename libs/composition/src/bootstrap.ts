@@ -33,8 +33,8 @@ export async function bootstrap(roles: readonly Role[] = ROLES): Promise<void> {
     running.close().then(() => 0, (err: unknown) => {
       log.logger.error({ err }, 'stopping failed');
       return 1;
-    }).then((code) => {
-      log.close();
+    }).then(async (code) => {
+      await log.close();
       process.exit(code);
     }, () => process.exit(1));
   };

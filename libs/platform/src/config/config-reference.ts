@@ -7,7 +7,7 @@ the file over the default. An empty variable counts as not set. A secret can als
 names the file. Durations are seconds, or have a unit (\`s\`, \`m\`, \`h\`, \`d\`); sizes are bytes, or have one (\`KiB\`, \`MiB\`, \`GiB\`). Lists in the environment
 are separated by commas. Unknown keys and variables are refused; every fault is reported at once, and the process exits with 1.
 
-This page is generated from the schema in \`libs/platform/src/config\`: \`node libs/platform/dist/config/write-reference.js\`.
+This page is generated from the schema in \`libs/platform/src/config\` by \`npm run docs\`.
 `;
 
 /** The text of docs/reference/config.md. */

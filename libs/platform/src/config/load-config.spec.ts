@@ -1,9 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { listKeys } from './config-keys.js';
-import { configReference } from './config-reference.js';
 import { ConfigRefused, type Environment, loadConfig } from './load-config.js';
 import { Secret } from './secret.js';
 
@@ -124,9 +123,5 @@ describe('the configuration', () => {
     const names = listKeys().flatMap((key) => (key.notes.secret ? [key.environment, `${key.environment}_FILE`] : [key.environment]));
     expect(new Set(names).size).toBe(names.length);
     expect(names).toContain('WAYBILL_PAGES_CATALOG_DEFAULT');
-  });
-
-  it('is what docs/reference/config.md says (write it anew with: node libs/platform/dist/config/write-reference.js)', () => {
-    expect(readFileSync(new URL('../../../../docs/reference/config.md', import.meta.url), 'utf8')).toBe(configReference());
   });
 });

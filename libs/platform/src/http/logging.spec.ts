@@ -15,7 +15,7 @@ async function logged(level: LogLevel, write: (logger: Logger) => void | Promise
     const path = join(folder, 'log');
     const log = openLogger({ level, destination: path, base: { role: 'test' } });
     await write(log.logger);
-    log.close();
+    await log.close();
     if (level === 'silent') return [];
     return readFileSync(path, 'utf8').split('\n').filter((line) => line !== '').map((line): unknown => JSON.parse(line));
   } finally {

@@ -22,13 +22,14 @@ export interface LoggerOptions {
 
 export interface OpenLogger {
   readonly logger: Logger;
-  /** Writes what is still in memory. The last thing that a process does. */
-  close(): void;
+  /** Resolves when what was in memory is written, or cannot be. The last thing that a process does. */
+  readonly close: () => Promise<void>;
 }
 
 const BUFFER_LENGTH = 64 * 1024;
 /** Milliseconds that a line may stay in memory. */
 const FLUSH_MS = 250;
+const CLOSE_MS = 1_000;
 const USER_AGENT_LENGTH = 256;
 const MESSAGE_LENGTH = 2048;
 const STACK_LENGTH = 8192;
@@ -39,7 +40,7 @@ const CAUSES = 4;
  * killed loses that much of its log.
  */
 export function openLogger({ level, base = {}, destination = 1 }: LoggerOptions): OpenLogger {
-  if (level === 'silent') return { logger: Object.assign(pino({ level }), { infoLine: () => undefined }), close: () => undefined };
+  if (level === 'silent') return { logger: Object.assign(pino({ level }), { infoLine: () => undefined }), close: () => Promise.resolve() };
   const lines = new Lines(destination);
   const fixed = { pid: process.pid, ...base };
   const logger = pino({ level, base: fixed, timestamp, serializers: { err: errorFields }, formatters: { level: (label) => ({ level: label }) } }, lines);
@@ -73,14 +74,20 @@ class Lines {
     this.text = '';
   }
 
-  close(): void {
+  /** Waits for the write under way: a synchronous flush would overtake it, and an exit lose it. */
+  close(): Promise<void> {
     clearInterval(this.timer);
     this.flush();
-    try {
-      this.stream.flushSync();
-    } catch {
-      // The reader of our output is gone, or the file never opened: there is nowhere left to say so.
-    }
+    return new Promise((resolve) => {
+      // The reader of our output is gone, or reads no more: there is nowhere left to say so.
+      const patience = setTimeout(resolve, CLOSE_MS);
+      const end = (): void => {
+        clearTimeout(patience);
+        resolve();
+      };
+      this.stream.once('close', end).once('error', end);
+      this.stream.end();
+    });
   }
 }
 

@@ -17,6 +17,16 @@ export class CorruptBlob extends Error {
   }
 }
 
+/** The connection ended before the blob did. Its code is the one by which the front controller knows that nothing of ours failed. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone';
+  readonly code = 'ERR_STREAM_PREMATURE_CLOSE';
+
+  constructor() {
+    super('the client went away before the end of the blob');
+  }
+}
+
 export interface BlobReadOptions {
   /** Bytes of memory for small blobs; 0 for none. */
   readonly cacheBytes: number;
@@ -45,20 +55,31 @@ export class BlobReads {
 
   /**
    * Writes a range to a response whose head is written. Resolves when the last byte was taken by the socket; the caller ends the response.
-   * @throws CorruptBlob before the last bytes are written, TruncatedObject, or the socket's error
+   * @throws CorruptBlob before the last bytes are written, TruncatedObject, the socket's error, or ClientGone
    */
   async send(link: BlobLink, range: ByteRange, response: ServerResponse): Promise<void> {
     const whole = range.start === 0 && range.end === link.size - 1;
     const hash = this.options.verify && whole ? createHash(digestAlgorithm(link.digest)) : undefined;
     let left = range.end - range.start + 1;
-    await this.storage.read(link.key, range, (chunk) => {
-      left -= chunk.length;
-      hash?.update(chunk);
-      if (left === 0 && hash !== undefined && !link.digest.endsWith(`:${hash.digest('hex')}`)) return Promise.reject(new CorruptBlob(link));
-      return new Promise((resolve, reject) => {
-        response.write(chunk, (error) => (error ? reject(error) : resolve()));
+    // Node forgets the callback of a write to a response whose connection ends before it got or while it loses its socket: without another
+    // word the storage would wait for ever, with the object open.
+    let giveUp: ((error: Error) => void) | undefined;
+    const gone = (): void => giveUp?.(new ClientGone());
+    response.once('close', gone);
+    try {
+      await this.storage.read(link.key, range, (chunk) => {
+        left -= chunk.length;
+        hash?.update(chunk);
+        if (left === 0 && hash !== undefined && !link.digest.endsWith(`:${hash.digest('hex')}`)) return Promise.reject(new CorruptBlob(link));
+        if (response.destroyed) return Promise.reject(new ClientGone());
+        return new Promise((resolve, reject) => {
+          giveUp = reject;
+          response.write(chunk, (error) => (error ? reject(error) : resolve()));
+        });
       });
-    });
+    } finally {
+      response.off('close', gone);
+    }
   }
 
   private async load(link: BlobLink): Promise<Buffer> {

@@ -7,6 +7,7 @@ import { BlobReads } from './blob-reads.js';
 import type { BlobReadOptions } from './blob-reads.js';
 import { BlobRoutes } from './blob-routes.js';
 import type { BlobRouteOptions } from './blob-routes.js';
+import type { UploadKey } from './upload-key.js';
 import { UploadReaper } from './upload-reaper.js';
 import { UploadRoutes } from './upload-routes.js';
 import { UploadSessionTable } from './upload-session-table.js';
@@ -20,7 +21,7 @@ export interface BlobsOptions extends BlobRouteOptions, BlobReadOptions, UploadT
   readonly database: Database;
   readonly storage: BlobStorage;
   /** Signs the ids of uploads: see readUploadKey. */
-  readonly uploadKey: Buffer;
+  readonly uploadKey: UploadKey;
   /** Seconds between two passes of the reaper. */
   readonly reapEvery: number;
   /** Told of background work that failed and will be tried again. */

@@ -2,3 +2,4 @@ export { BlobsModule } from './blobs.module.js';
 export type { BlobHandlers, BlobsOptions } from './blobs.module.js';
 export type { MustExist } from './uploads.js';
 export { readUploadKey } from './upload-key.js';
+export type { UploadKey } from './upload-key.js';

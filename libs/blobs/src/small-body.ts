@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /** Bytes up to which a body is taken whole before anything is written. */
-const SMALL = 64 * 1024;
+export const SMALL_BODY = 64 * 1024;
 /** Milliseconds in which it has to be there: a writer that takes its time claims the session first. */
 const AT_ONCE = 20;
 
@@ -23,7 +23,7 @@ export function takeSmallBody(source: IncomingMessage): Promise<BodyStart> {
     const take = (chunk: Buffer): void => {
       chunks.push(chunk);
       size += chunk.length;
-      if (size > SMALL) settle(false);
+      if (size > SMALL_BODY) settle(false);
     };
     const end = (): void => settle(true);
     const later = (): void => settle(false);
@@ -35,7 +35,7 @@ export function takeSmallBody(source: IncomingMessage): Promise<BodyStart> {
     };
     const patience = setTimeout(later, AT_ONCE);
     if (source.readableEnded) end();
-    else if (source.destroyed || Number(source.headers['content-length'] ?? 0) > SMALL) later();
+    else if (source.destroyed || Number(source.headers['content-length'] ?? 0) > SMALL_BODY) later();
     else source.on('data', take).on('end', end).on('close', later).on('error', later);
   });
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { BlobStorage, BlobWriter, StorageKey } from '@waybill/blob-storage';
 import { digestAlgorithm, OciError, parseDigest, sizeInvalid } from '@waybill/oci';
 import type { ByteRange, Digest, DigestAlgorithm } from '@waybill/oci';
+import { SMALL_BODY } from './small-body.js';
 import type { BodyStart } from './small-body.js';
 import { hasBody, transfer } from './transfer.js';
 import type { Segment, UploadSession } from './upload-session-table.js';
@@ -49,7 +50,13 @@ export class UploadBytes {
     return this.write(key, async (writer) => {
       const end = await transfer(source, writer, hash, start.chunks);
       if (end === 'complete') checkLength(writer.size, range);
-      await (writer.size === 0 ? writer.cancel() : writer.commit());
+      if (writer.size === 0) {
+        await writer.cancel();
+      } else {
+        await writer.commit();
+        // before the session says what it holds: after a loss of power its word counts without another look
+        await this.storage.persist(key);
+      }
       return { segment: { key, size: writer.size }, hash: hash && parseDigest(`${algorithm}:${hash.digest('hex')}`), aborted: end === 'aborted' };
     });
   }
@@ -77,8 +84,9 @@ export class UploadBytes {
     });
   }
 
+  /** The session's word is taken for what was persisted before it was given; a small body may not have been, and is read instead. */
   private async hashed(segment: Segment, known: Digest | undefined, algorithm: DigestAlgorithm): Promise<HashedObject> {
-    if (known !== undefined && digestAlgorithm(known) === algorithm) return { ...segment, hash: known };
+    if (known !== undefined && digestAlgorithm(known) === algorithm && segment.size > SMALL_BODY) return { ...segment, hash: known };
     const hash = createHash(algorithm);
     await this.readSegment(segment, (chunk) => {
       hash.update(chunk);

@@ -3,10 +3,11 @@ import { parseRepositoryName } from '@waybill/oci';
 import { UploadIds } from './upload-id.js';
 
 const app = parseRepositoryName('team/app');
+const keyOf = (secret: Buffer) => ({ secret, clockOffset: 0 });
 const unknown = expect.objectContaining({ code: 'BLOB_UPLOAD_UNKNOWN' });
 
 describe('the id of an upload', () => {
-  const ids = new UploadIds(randomBytes(32));
+  const ids = new UploadIds(keyOf(randomBytes(32)));
 
   it.each(['sha256', 'sha512'] as const)('tells every replica that has the key what it was made for, with %s', (algorithm) => {
     const made = ids.make(app, 'alice', algorithm, 1_800_000_000_123);
@@ -20,7 +21,7 @@ describe('the id of an upload', () => {
     expect(() => ids.parse(upload, parseRepositoryName('team/ap'), 'alice')).toThrow(unknown);
     expect(() => ids.parse(upload, app, 'bob')).toThrow(unknown);
     expect(() => ids.parse(upload, parseRepositoryName('team'), 'app\0alice')).toThrow(unknown);
-    expect(() => new UploadIds(randomBytes(32)).parse(upload, app, 'alice')).toThrow(unknown);
+    expect(() => new UploadIds(keyOf(randomBytes(32))).parse(upload, app, 'alice')).toThrow(unknown);
   });
 
   it('cannot be changed anywhere, lengthened or shortened', () => {
@@ -34,9 +35,14 @@ describe('the id of an upload', () => {
 
   it('carries the HMAC-SHA-256 of what it says', () => {
     const key = randomBytes(32);
-    const bytes = Buffer.from(new UploadIds(key).make(app, 'alice', 'sha512').upload, 'base64url');
+    const bytes = Buffer.from(new UploadIds(keyOf(key)).make(app, 'alice', 'sha512').upload, 'base64url');
     const code = createHmac('sha256', key).update(bytes.subarray(0, 23)).update('team/app\0alice').digest();
     expect(bytes.subarray(23)).toEqual(code.subarray(0, 16));
+  });
+
+  it('carries the time of the database, not of the replica', () => {
+    const ahead = new UploadIds({ secret: randomBytes(32), clockOffset: -3_600_000 }).make(app, '', 'sha256');
+    expect(Math.abs(ahead.startedAt.getTime() + 3_600_000 - Date.now())).toBeLessThan(1000);
   });
 
   it('is never given twice', () => {

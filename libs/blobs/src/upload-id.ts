@@ -1,6 +1,7 @@
 import { hash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { uploadUnknown } from '@waybill/oci';
 import type { DigestAlgorithm, RepositoryName } from '@waybill/oci';
+import type { UploadKey } from './upload-key.js';
 
 /** Whose upload: an id opens a session only together with the repository and the principal that it was given to (CVE-2026-32589). */
 export interface UploadOwner {
@@ -31,17 +32,16 @@ export class UploadIds {
   private readonly inner: Buffer;
   private readonly outer: Buffer;
 
-  /** @param key 32 secret bytes, the same at every replica */
-  constructor(key: Buffer) {
+  constructor(private readonly key: UploadKey) {
     this.inner = Buffer.alloc(BLOCK, 0x36);
     this.outer = Buffer.alloc(BLOCK, 0x5c);
-    for (const [i, byte] of key.subarray(0, BLOCK).entries()) {
+    for (const [i, byte] of key.secret.subarray(0, BLOCK).entries()) {
       this.inner[i] = 0x36 ^ byte;
       this.outer[i] = 0x5c ^ byte;
     }
   }
 
-  make(repository: RepositoryName, principal: string, algorithm: DigestAlgorithm, now = Date.now()): UploadOwner {
+  make(repository: RepositoryName, principal: string, algorithm: DigestAlgorithm, now = Date.now() + this.key.clockOffset): UploadOwner {
     // a random UUID: the row's key is one
     const body = Buffer.alloc(RANDOM + TIME + 1);
     body.write(randomUUID().replaceAll('-', ''), 'hex');

@@ -1,8 +1,16 @@
 import type { Database } from '@waybill/platform';
 
-/** The key that all replicas on one database sign ids of uploads with. Made once, with the schema. */
-export async function readUploadKey(database: Database): Promise<Buffer> {
-  const [row] = await database.sql<{ value: Buffer }>(`SELECT value FROM reg.secret WHERE name = 'upload-id'`);
+/** What ids of uploads are made and read with; the same at all replicas on one database. */
+export interface UploadKey {
+  readonly secret: Buffer;
+  /** Milliseconds by which the database's clock is ahead of ours: ids carry its time, because it judges their age. */
+  readonly clockOffset: number;
+}
+
+/** The key was made once, with the schema. */
+export async function readUploadKey(database: Database): Promise<UploadKey> {
+  const [row] = await database.sql<{ value: Buffer; now: number }>(
+    `SELECT value, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now FROM reg.secret WHERE name = 'upload-id'`);
   if (row === undefined) throw new Error('the database has no key for ids of uploads (reg.secret, upload-id): it was not made by our migrations, or the row was deleted');
-  return row.value;
+  return { secret: row.value, clockOffset: Math.round(row.now - Date.now()) };
 }

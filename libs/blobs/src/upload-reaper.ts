@@ -2,7 +2,7 @@ import { parseStorageKey } from '@waybill/blob-storage';
 import type { BlobStorage } from '@waybill/blob-storage';
 import type { Database, Statement } from '@waybill/platform';
 
-const EXPIRE: Statement = { name: 'upload-expire', text: 'SELECT reg.expire_uploads_v1($1) AS ended' };
+const EXPIRE: Statement = { name: 'upload-expire', text: 'SELECT reg.expire_uploads_v1($1) AS seen' };
 const DUE: Statement = { name: 'object-due', text: 'SELECT * FROM reg.due_objects_v1($1) AS key' };
 const FORGET: Statement = { name: 'object-forget', text: 'SELECT reg.forget_objects_v1($1::uuid[])' };
 const BATCH = 100;
@@ -33,9 +33,9 @@ export class UploadReaper {
 
   /** Everything that is due now. The bytes go before the row: a crash between leaves a row, whose next delete finds nothing and succeeds. */
   async pass(): Promise<void> {
-    for (let ended = BATCH; ended === BATCH; ) {
-      const [row] = await this.database.sql<{ ended: number }>(EXPIRE, [BATCH]);
-      ended = row?.ended ?? 0;
+    for (let seen = BATCH; seen === BATCH; ) {
+      const [row] = await this.database.sql<{ seen: number }>(EXPIRE, [BATCH]);
+      seen = row?.seen ?? 0;
     }
     for (let found = BATCH; found === BATCH; ) {
       const rows = await this.database.sql<{ key: string }>(DUE, [BATCH]);

@@ -33,7 +33,7 @@ export class UploadRoutes {
   /** A POST that only names the digest, without its bytes, announces an upload; zero bytes are the whole blob where the digest says so. */
   private async upload(request: RequestOf<'uploadBlob'>, exchange: Exchange): Promise<void> {
     const { repository, digest } = request;
-    if (!hasBody(exchange.request) && !isEmptyDigest(digest)) return this.start(repository, 'sha256', exchange);
+    if (!hasBody(exchange.request) && !isEmptyDigest(digest)) return this.start(repository, digestAlgorithm(digest), exchange);
     const owner = await this.uploads.start(repository, exchange.principal, digestAlgorithm(digest));
     await this.uploads.complete(owner, digest, exchange.request, undefined, exchange.eventMeta(repository));
     replyCreated(exchange, repository, digest);
@@ -41,7 +41,7 @@ export class UploadRoutes {
 
   private async mount(request: RequestOf<'mountBlob'>, exchange: Exchange): Promise<void> {
     if (await this.blobs.mount(request.repository, request.digest, request.from, exchange)) replyCreated(exchange, request.repository, request.digest);
-    else await this.start(request.repository, 'sha256', exchange);
+    else await this.start(request.repository, digestAlgorithm(request.digest), exchange);
   }
 
   private async status(request: RequestOf<'getUpload'>, exchange: Exchange): Promise<void> {

@@ -33,7 +33,7 @@ export type ClaimOutcome = Refusal | { readonly outcome: 'claimed'; readonly ses
 export type Completion = Claim | 'segment' | 'whole';
 
 export interface UploadTimes {
-  /** Seconds from the start of an upload until it is given up. */
+  /** Seconds without a request that writes until an upload is given up. */
   readonly expiry: number;
   /** Seconds that a claim lasts unless it is extended. */
   readonly lease: number;
@@ -49,7 +49,7 @@ interface ClaimRow {
 }
 
 const CLAIM: Statement = { name: 'upload-claim', text: 'SELECT * FROM reg.claim_upload_v1($1, $2, $3, $4, make_interval(secs => $5), $6, $7, $8, make_interval(secs => $9))' };
-const EXTEND: Statement = { name: 'upload-extend', text: 'SELECT reg.extend_upload_v1($1, $2, make_interval(secs => $3)) AS held' };
+const EXTEND: Statement = { name: 'upload-extend', text: 'SELECT reg.extend_upload_v1($1, $2, make_interval(secs => $3), make_interval(secs => $4)) AS held' };
 const ADVANCE: Statement = { name: 'upload-advance', text: 'SELECT reg.advance_upload_v1($1, $2, $3, $4) AS held' };
 const RELEASE: Statement = { name: 'upload-release', text: 'SELECT reg.release_upload_v1($1, $2) AS held' };
 const APPEND: Statement = { name: 'upload-append', text: 'SELECT * FROM reg.append_upload_v1($1, $2, $3, $4, make_interval(secs => $5), $6, $7, $8, $9)' };
@@ -75,7 +75,7 @@ export class UploadSessionTable {
 
   /** Lengthens a claim. False: another writer has taken the session over. */
   async extend(owner: UploadOwner, claim: Claim): Promise<boolean> {
-    const [row] = await this.database.sql<{ held: boolean }>(EXTEND, [owner.id, claim.writer, this.times.lease]);
+    const [row] = await this.database.sql<{ held: boolean }>(EXTEND, [owner.id, claim.writer, this.times.lease, this.times.expiry]);
     return row?.held === true;
   }
 
@@ -85,9 +85,10 @@ export class UploadSessionTable {
     return row?.held === true;
   }
 
-  /** Ends a claim and gives its object to the reaper. The session stands where it stood. */
-  async release(owner: UploadOwner, claim: Claim): Promise<void> {
-    await this.database.sql(RELEASE, [owner.id, claim.writer]);
+  /** Ends a claim and gives its object to the reaper. The session stands where it stood. False: the claim was lost before. */
+  async release(owner: UploadOwner, claim: Claim): Promise<boolean> {
+    const [row] = await this.database.sql<{ held: boolean }>(RELEASE, [owner.id, claim.writer]);
+    return row?.held === true;
   }
 
   /**

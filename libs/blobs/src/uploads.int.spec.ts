@@ -1,8 +1,12 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseStorageKey } from '@waybill/blob-storage';
 import { parseRepositoryName } from '@waybill/oci';
+import { FilesystemBlobStorage } from '@waybill/blob-storage/filesystem';
 import { MemoryBlobStorage } from '@waybill/blob-storage/memory';
 import { testDatabase } from '@waybill/testing/postgres';
 import { startBlobService } from './testing/blob-service.js';
@@ -187,13 +191,13 @@ describe('uploads, over two replicas on one database and one storage', () => {
     expect((await send(one, 'GET', idle)).status).toBe(404);
     await one.reaper.pass();
     expect(await db.database.sql('SELECT 1 FROM reg.upload_session WHERE upload_id = $1', [idOf(idle)])).toHaveLength(1);
-    await db.database.sql('UPDATE reg.upload_session SET started_at = started_at - interval \'1 hour\'');
+    await db.database.sql('UPDATE reg.upload_session SET started_at = started_at - interval \'1 hour\', reap_after = clock_timestamp()');
     await one.reaper.pass();
     const left = await db.database.sql<{ id: string }>('SELECT upload_id AS id FROM reg.upload_session');
     expect(left.map(({ id }) => id)).toEqual([idOf(busy)]);
     slow.destroy();
     await sleep(100);
-    await db.database.sql('UPDATE reg.upload_session SET lease_until = NULL');
+    await db.database.sql('UPDATE reg.upload_session SET lease_until = NULL, reap_after = clock_timestamp()');
     await one.reaper.pass();
     await db.database.sql('UPDATE reg.object SET due_at = clock_timestamp()');
     await one.reaper.pass();
@@ -246,6 +250,51 @@ describe('uploads, over two replicas on one database and one storage', () => {
     expect(await read(two, digestOf(bytes))).toEqual(bytes);
   });
 
+  it('answer a repeated PUT only while the blob is there', async () => {
+    const bytes = randomBytes(40);
+    const location = await start(one);
+    await send(one, 'PATCH', location, bytes);
+    const put = () => send(two, 'PUT', `${location}?digest=${digestOf(bytes)}`);
+    expect((await put()).status).toBe(201);
+    expect((await send(one, 'DELETE', `/v2/a/b/blobs/${digestOf(bytes)}`)).status).toBe(202);
+    expect((await put()).status).toBe(404);
+  });
+
+  it('that are cancelled while a PATCH is at work end it with 404, and leave no object behind', async () => {
+    const location = await start(one);
+    const slow = httpRequest(one.url + location, { method: 'PATCH', headers: { 'Transfer-Encoding': 'chunked' } });
+    slow.write(randomBytes(10));
+    await sleep(100);
+    expect((await send(two, 'DELETE', location)).status).toBe(204);
+    const [dropped] = await db.database.sql<{ key: string }>('UPDATE reg.object SET due_at = clock_timestamp() WHERE due_at < clock_timestamp() + interval \'1 h\' RETURNING storage_key AS key');
+    await two.reaper.pass();
+    const answered = new Promise<number | undefined>((resolve) => slow.on('response', (response) => resolve(response.resume().statusCode)));
+    slow.end(randomBytes(10));
+    expect(await answered).toBe(404);
+    expect([...storage.list()]).not.toContain(dropped?.key);
+  });
+
+  it('last as long as they are written to', async () => {
+    const short = await startBlobService(db.database, storage, { expiry: 1 });
+    const parts = Array.from({ length: 4 }, () => randomBytes(10));
+    const location = await start(short);
+    for (const part of parts) {
+      expect((await send(short, 'PATCH', location, part)).status).toBe(202);
+      await sleep(600);
+    }
+    expect((await send(short, 'PUT', `${location}?digest=${digestOf(Buffer.concat(parts))}`)).status).toBe(201);
+    await short.close();
+  });
+
+  it('append events that can be read, also from a replica whose clock is ahead', async () => {
+    const key = await readUploadKey(db.database);
+    const bytes = randomBytes(50);
+    const { upload } = new UploadIds(key).make(parseRepositoryName('a/b'), '', 'sha256', Date.now() + 60_000);
+    expect((await send(one, 'PUT', `/v2/a/b/blobs/uploads/${upload}?digest=${digestOf(bytes)}`, bytes)).status).toBe(201);
+    const [event] = await db.database.sql<{ ms: string }>(`SELECT data ->> 'upload_ms' AS ms FROM es.event WHERE data ->> 'digest' = $1`, [digestOf(bytes)]);
+    expect(event?.ms).toBe('0');
+  });
+
   it('never give bytes that a blob owns to the reaper, whatever stands in reg.object', async () => {
     const bytes = randomBytes(100);
     const location = await start(one);
@@ -256,5 +305,42 @@ describe('uploads, over two replicas on one database and one storage', () => {
     await one.reaper.pass();
     expect(await storage.stat(parseStorageKey(blob?.key ?? ''))).toBe(100);
     await db.database.sql('DELETE FROM reg.object');
+  });
+});
+
+describe('an upload whose bytes a loss of power took, after they were acknowledged', () => {
+  let db: Awaited<ReturnType<typeof testDatabase>>;
+  let root: string;
+  let before: BlobService;
+  let after: BlobService;
+
+  beforeAll(async () => {
+    db = await testDatabase();
+    root = mkdtempSync(join(tmpdir(), 'waybill-power-'));
+    before = await startBlobService(db.database, await FilesystemBlobStorage.open({ root }));
+    after = await startBlobService(db.database, await FilesystemBlobStorage.open({ root }));
+  });
+  afterAll(async () => {
+    await before.close();
+    await after.close();
+    await db.close();
+    rmSync(root, { recursive: true });
+  });
+
+  it.each([
+    ['cut short', 404, (bytes: Buffer) => bytes.subarray(0, 100)],
+    ['zeroed', 400, (bytes: Buffer) => Buffer.alloc(bytes.length)],
+  ])('is never a blob: %s, it is answered %d', async (_how, status, damage) => {
+    const bytes = randomBytes(5000);
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const location = (await fetch(`${before.url}/v2/a/b/blobs/uploads/`, { method: 'POST' })).headers.get('location') ?? '';
+    expect((await fetch(before.url + location, { method: 'PATCH', body: new Uint8Array(bytes) })).status).toBe(202);
+    const [row] = await db.database.sql<{ key: string }>('SELECT segments[1] AS key FROM reg.upload_session WHERE state = \'O\'');
+    const file = readdirSync(root, { recursive: true, encoding: 'utf8' }).find((name) => name.endsWith(row?.key ?? 'none')) ?? '';
+    writeFileSync(join(root, file), damage(bytes));
+    expect((await fetch(`${after.url}${location}?digest=${digest}`, { method: 'PUT' })).status).toBe(status);
+    expect((await fetch(`${after.url}/v2/a/b/blobs/${digest}`, { method: 'HEAD' })).status).toBe(404);
+    expect((await fetch(after.url + location)).status).toBe(404);
+    expect([...before.faults, ...after.faults]).toEqual([]);
   });
 });

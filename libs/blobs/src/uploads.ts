@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { newStorageKey } from '@waybill/blob-storage';
+import { newStorageKey, ObjectMissing, TruncatedObject } from '@waybill/blob-storage';
 import { digestAlgorithm, digestInvalid, nameUnknown, OciError, parseDigest, rangeInvalid, sizeInvalid, uploadUnknown } from '@waybill/oci';
 import type { ByteRange, Digest, DigestAlgorithm, RepositoryName } from '@waybill/oci';
 import type { BlobLinks } from './blob-links.js';
@@ -72,7 +72,7 @@ export class Uploads {
     const algorithm = session.size === 0 ? owner.algorithm : undefined;
     const { segment, hash, aborted } = await this.underClaim(owner, claim, () => this.bytes.receive(claim.key, source, start, algorithm, range));
     if (segment.size === 0) await this.table.release(owner, claim);
-    else if (!(await this.table.advance(owner, claim, segment.size, hash))) throw this.outOfTurn(owner, session.size);
+    else if (!(await this.table.advance(owner, claim, segment.size, hash))) throw await this.claimLost(owner, claim);
     if (aborted) throw new OciError('BLOB_UPLOAD_INVALID', 'the request ended before its body did');
     this.keepWarm(owner, segment, hash);
     return session.size + segment.size;
@@ -142,7 +142,7 @@ export class Uploads {
     }
     await this.bytes.persist(object.key);
     const outcome = await this.table.complete(owner, this.mustExist(owner.repository), claim, object, digest, meta);
-    if (outcome === 'busy') throw this.outOfTurn(owner, object.size);
+    if (outcome === 'busy') throw await this.claimLost(owner, claim);
     if (outcome !== 'linked') repeated(outcome, digest);
   }
 
@@ -155,12 +155,17 @@ export class Uploads {
 
   /** Runs `work` with the claim kept alive; gives the claim back when it fails. */
   private async underClaim<T>(owner: UploadOwner, claim: Claim, work: () => Promise<T>): Promise<T> {
-    // a failed extension is no news: whoever took the session over is told apart by the writer's id when this one ends its claim
+    // an extension that fails is no news: whoever took the session over is told apart by the writer's id when this one ends its claim
     const beat = setInterval(() => void this.table.extend(owner, claim).catch(() => undefined), this.table.extendEvery * 1000);
     try {
       return await work();
     } catch (error) {
-      await this.table.release(owner, claim).catch(() => undefined);
+      if (!(await this.table.release(owner, claim).catch(() => true))) throw await this.claimLost(owner, claim);
+      // the session's bytes did not survive a loss of power: it is of no use to anybody
+      if (error instanceof ObjectMissing || error instanceof TruncatedObject) {
+        await this.table.cancel(owner);
+        throw uploadUnknown();
+      }
       throw error;
     } finally {
       clearInterval(beat);
@@ -174,6 +179,13 @@ export class Uploads {
   private async giveUp(object: Segment, error: unknown): Promise<never> {
     if (error instanceof OciError) await this.bytes.discard(object.key);
     throw error;
+  }
+
+  /** The claim was taken over or the session ended: what it wrote may have been reaped by name before it was written to its end. */
+  private async claimLost(owner: UploadOwner, claim: Claim): Promise<OciError> {
+    await this.bytes.discard(claim.key);
+    const size = await this.table.find(owner);
+    return size === undefined ? uploadUnknown() : this.outOfTurn(owner, size);
   }
 
   private keepWarm(owner: UploadOwner, segment: Segment, hash: Digest | undefined): void {

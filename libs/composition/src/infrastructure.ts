@@ -1,5 +1,6 @@
 import type { BlobStorage } from '@waybill/blob-storage';
 import { readUploadKey } from '@waybill/blobs';
+import type { UploadKey } from '@waybill/blobs';
 import { Sealer } from '@waybill/event-log/postgres';
 import { migrate, PgDatabase } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
@@ -10,7 +11,7 @@ export interface Infrastructure {
   readonly database: PgDatabase;
   readonly storage: BlobStorage;
   /** Signs the ids of uploads. */
-  readonly uploadKey: Buffer;
+  readonly uploadKey: UploadKey;
   readonly sealer: Sealer;
   readonly logger: Logger;
   /** Ends what was begun here, after the roles have ended. */

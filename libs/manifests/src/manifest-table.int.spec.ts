@@ -160,6 +160,36 @@ describe('the tables of manifests and tags', () => {
     expect(event?.layers).toEqual([{ digest: digestOf('here'), size: 4 }, { digest: digestOf('elsewhere'), size: 9, external: true }]);
   });
 
+  it('take pushes and deletes of one tag at the same time without a deadlock', async () => {
+    await link('c');
+    const push = image('c', 't');
+    const deadlocks = async () => (await db.database.sql<{ deadlocks: string }>('SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'))[0]?.deadlocks;
+    const before = await deadlocks();
+    for (let round = 0; round < 20; round++) {
+      const outcomes = await Promise.allSettled(Array.from({ length: 16 }, (_, i) => (i % 2 ? put(push) : table.deleteTag(repository, parseTag('t'), '{}'))));
+      for (const outcome of outcomes) {
+        if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'MANIFEST_UNKNOWN' });
+      }
+    }
+    expect(await deadlocks()).toBe(before);
+  });
+
+  it('refuse a manifest of thousands of unknown layers in linear time', async () => {
+    await link('c');
+    await db.database.sql('SELECT reg.link_blob($1, false, \'sha256:\' || encode(sha256(i::text::bytea), \'hex\'), 1, gen_random_uuid(), now(), \'{}\') FROM generate_series(1, 2000) i', [repository]);
+    const known = Array.from({ length: 2000 }, (_, i) => ({ ...descriptor(String(i + 1)), size: 1 }));
+    const unknown = Array.from({ length: 2000 }, (_, i) => descriptor(`unknown ${i}`));
+    const missing = async (layers: object[]) => {
+      const push = image('c', 't', { layers });
+      const start = performance.now();
+      await expect(put(push)).rejects.toMatchObject({ code: 'MANIFEST_BLOB_UNKNOWN', entries: { length: layers.length / 2 } });
+      return performance.now() - start;
+    };
+    const few = await missing([...known.slice(0, 200), ...unknown.slice(0, 200)]);
+    const many = await missing([...known, ...unknown]);
+    expect(many).toBeLessThan(30 * Math.max(few, 5));
+  });
+
   it('are refused to a transaction that would not look again after a lock', async () => {
     const push = image('c', 't');
     await expect(db.database.transaction(async (sql) => {

@@ -124,8 +124,10 @@ CREATE TABLE reg.upload_session (
   lease_until timestamptz,
   digest text COLLATE "C",                         -- of the blob, once done
   started_at timestamptz NOT NULL,
-  expires_at timestamptz NOT NULL
+  expires_at timestamptz NOT NULL,                 -- moves with every request that writes
+  reap_after timestamptz NOT NULL                  -- when the reaper looks at the row; indexed, so no request moves it
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX upload_session_reap ON reg.upload_session (reap_after);
 
 -- Objects that nothing refers to: the reaper deletes the bytes of those that are due, then the row. An object's key stands here, or as a session's
 -- writing_key, before its first byte is written; it leaves for a session's segments or for reg.blob, in the same transaction.
@@ -207,7 +209,7 @@ BEGIN
   IF FOUND THEN
     PERFORM es.append_one('bloblink-' || v_repo || '@' || p_digest, NULL, reg.event_id(), 'BlobUploaded', 1::smallint, v_tenant, v_repo,
       jsonb_build_object('digest', p_digest, 'size', p_size, 'blob_id', v_blob, 'generation', v_generation, 'deduplicated', v_key <> p_key,
-        'upload_ms', (extract(epoch FROM clock_timestamp() - p_started_at) * 1000)::bigint), p_meta);
+        'upload_ms', greatest(0, extract(epoch FROM clock_timestamp() - p_started_at) * 1000)::bigint), p_meta);
   END IF;
   RETURN true;
 END $$;

@@ -7,6 +7,15 @@
 -- How long an id may wait for its first bytes.
 CREATE FUNCTION reg.upload_begins_within() RETURNS interval LANGUAGE sql IMMUTABLE RETURN interval '15 minutes';
 
+-- When the reaper first looks at a session that began at p_started: most are tombstones by then, and expired.
+CREATE FUNCTION reg.upload_first_look(p_started timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE RETURN p_started + interval '26 minutes';
+
+-- Whether the repository has the blob now: a session that is done answers for it only so long.
+CREATE FUNCTION reg.has_blob(p_repository text, p_digest text) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT 1 FROM reg.blob b JOIN reg.blob_link l ON l.blob_id = b.blob_id AND l.repo_id = (SELECT r.repo_id FROM reg.repo r WHERE r.name = p_repository)
+    WHERE b.digest = p_digest AND b.state IN ('L', 'C'))
+$$;
+
 -- The session, locked; made where it is open and has no row yet. All NULL where there is none for the caller.
 CREATE FUNCTION reg.lock_upload(p_upload uuid, p_repository text, p_principal text, p_started timestamptz, p_expiry interval) RETURNS reg.upload_session LANGUAGE plpgsql AS $$
 DECLARE
@@ -19,8 +28,9 @@ BEGIN
       RETURN NULL;
     END IF;
     IF p_started < clock_timestamp() - reg.upload_begins_within() THEN RETURN NULL; END IF;
-    INSERT INTO reg.upload_session (upload_id, repository, principal, state, started_at, expires_at)
-      VALUES (p_upload, p_repository, p_principal, 'O', p_started, p_started + p_expiry) ON CONFLICT DO NOTHING RETURNING * INTO s;
+    INSERT INTO reg.upload_session (upload_id, repository, principal, state, started_at, expires_at, reap_after)
+      VALUES (p_upload, p_repository, p_principal, 'O', p_started, clock_timestamp() + p_expiry, reg.upload_first_look(p_started))
+      ON CONFLICT DO NOTHING RETURNING * INTO s;
     IF FOUND THEN RETURN s; END IF;
   END LOOP;
 END $$;
@@ -37,23 +47,25 @@ BEGIN
   IF s.upload_id IS NULL THEN outcome := 'unknown'; RETURN; END IF;
   size := s.size; hash := s.hash; digest := s.digest;
   segments := array_to_string(s.segments, ','); segment_sizes := array_to_string(s.segment_sizes, ',');
-  IF s.state = 'D' THEN outcome := 'done'; RETURN; END IF;
+  IF s.state = 'D' THEN outcome := CASE WHEN reg.has_blob(p_repository, s.digest) THEN 'done' ELSE 'unknown' END; RETURN; END IF;
   IF s.lease_until > clock_timestamp() THEN outcome := 'busy'; RETURN; END IF;
   IF p_offset <> s.size THEN outcome := 'offset'; RETURN; END IF;
   PERFORM set_config('synchronous_commit', 'off', true);
   IF s.writing_key IS NOT NULL THEN
     INSERT INTO reg.object (storage_key, due_at) VALUES (s.writing_key, clock_timestamp() + interval '15 minutes') ON CONFLICT DO NOTHING;
   END IF;
-  UPDATE reg.upload_session u SET writer = p_writer, writing_key = p_key, lease_until = clock_timestamp() + p_lease WHERE u.upload_id = p_upload;
+  UPDATE reg.upload_session u SET writer = p_writer, writing_key = p_key, lease_until = clock_timestamp() + p_lease,
+      expires_at = clock_timestamp() + p_expiry WHERE u.upload_id = p_upload;
   outcome := 'claimed';
 END $$;
 
 -- Keeps a claim of a transfer that takes long. False where it was lost.
-CREATE FUNCTION reg.extend_upload_v1(p_upload uuid, p_writer uuid, p_lease interval) RETURNS boolean
+CREATE FUNCTION reg.extend_upload_v1(p_upload uuid, p_writer uuid, p_lease interval, p_expiry interval) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
-  UPDATE reg.upload_session u SET lease_until = clock_timestamp() + p_lease WHERE u.upload_id = p_upload AND u.writer = p_writer;
+  UPDATE reg.upload_session u SET lease_until = clock_timestamp() + p_lease, expires_at = clock_timestamp() + p_expiry
+    WHERE u.upload_id = p_upload AND u.writer = p_writer;
   RETURN FOUND;
 END $$;
 
@@ -99,8 +111,9 @@ DECLARE
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
   IF coalesce(p_offset, 0) = 0 AND p_started >= clock_timestamp() - reg.upload_begins_within() THEN
-    INSERT INTO reg.upload_session AS u (upload_id, repository, principal, state, size, segments, segment_sizes, hash, started_at, expires_at)
-      VALUES (p_upload, p_repository, p_principal, 'O', p_bytes, ARRAY[p_key], ARRAY[p_bytes], p_hash, p_started, p_started + p_expiry)
+    INSERT INTO reg.upload_session AS u (upload_id, repository, principal, state, size, segments, segment_sizes, hash, started_at, expires_at, reap_after)
+      VALUES (p_upload, p_repository, p_principal, 'O', p_bytes, ARRAY[p_key], ARRAY[p_bytes], p_hash, p_started, clock_timestamp() + p_expiry,
+        reg.upload_first_look(p_started))
       ON CONFLICT DO NOTHING;
     IF FOUND THEN
       DELETE FROM reg.object o WHERE o.storage_key = p_key;
@@ -117,7 +130,7 @@ BEGIN
     INSERT INTO reg.object (storage_key, due_at) VALUES (s.writing_key, clock_timestamp() + interval '15 minutes') ON CONFLICT DO NOTHING;
   END IF;
   UPDATE reg.upload_session u SET size = u.size + p_bytes, hash = CASE WHEN u.size = 0 THEN p_hash END, segments = u.segments || p_key,
-      segment_sizes = u.segment_sizes || p_bytes, writer = NULL, writing_key = NULL, lease_until = NULL
+      segment_sizes = u.segment_sizes || p_bytes, writer = NULL, writing_key = NULL, lease_until = NULL, expires_at = clock_timestamp() + p_expiry
     WHERE u.upload_id = p_upload;
   DELETE FROM reg.object o WHERE o.storage_key = p_key;
   outcome := 'appended'; size := s.size + p_bytes;
@@ -148,8 +161,8 @@ DECLARE
   v_expires timestamptz := greatest(clock_timestamp() + interval '10 minutes', p_started + reg.upload_begins_within() + interval '1 minute');
 BEGIN
   IF p_writer IS NULL AND p_whole AND p_started >= clock_timestamp() - reg.upload_begins_within() THEN
-    INSERT INTO reg.upload_session (upload_id, repository, principal, state, digest, started_at, expires_at)
-      VALUES (p_upload, p_repository, p_principal, 'D', p_digest, p_started, v_expires) ON CONFLICT DO NOTHING RETURNING * INTO s;
+    INSERT INTO reg.upload_session (upload_id, repository, principal, state, digest, started_at, expires_at, reap_after)
+      VALUES (p_upload, p_repository, p_principal, 'D', p_digest, p_started, v_expires, reg.upload_first_look(p_started)) ON CONFLICT DO NOTHING RETURNING * INTO s;
     IF FOUND THEN DELETE FROM reg.object o WHERE o.storage_key = p_key; END IF;
   ELSIF p_writer IS NULL AND NOT p_whole THEN
     UPDATE reg.upload_session u SET state = 'D', digest = p_digest, segments = '{}', segment_sizes = '{}', expires_at = v_expires
@@ -159,7 +172,7 @@ BEGIN
   IF s.upload_id IS NULL THEN
     SELECT * INTO s FROM reg.upload_session u WHERE u.upload_id = p_upload AND u.repository = p_repository AND u.principal = p_principal FOR UPDATE;
     IF NOT FOUND OR s.state = 'X' OR s.expires_at < clock_timestamp() THEN outcome := 'unknown'; RETURN; END IF;
-    IF s.state = 'D' THEN outcome := 'done'; digest := s.digest; RETURN; END IF;
+    IF s.state = 'D' THEN outcome := CASE WHEN reg.has_blob(p_repository, s.digest) THEN 'done' ELSE 'unknown' END; digest := s.digest; RETURN; END IF;
     IF p_writer IS NULL OR s.writer IS DISTINCT FROM p_writer THEN outcome := 'busy'; RETURN; END IF;
     INSERT INTO reg.object (storage_key, due_at)
       SELECT k, clock_timestamp() FROM unnest(s.segments || s.writing_key) k WHERE k <> p_key AND k IS NOT NULL ON CONFLICT DO NOTHING;
@@ -192,23 +205,25 @@ BEGIN
   RETURN true;
 END $$;
 
--- One step of the reaper: ends up to p_limit sessions past their time and gives their objects to reg.object. Sessions that a request
--- has locked, that a live writer has claimed, or whose id is so young that it could begin anew are left for a later step. Answers how many ended.
+-- One step of the reaper over the p_limit sessions that it looks at next: those past their time end, and their objects go to reg.object; the others
+-- are looked at again when their time may be over. Sessions that a request has locked are left for a later step. Answers how many it looked at.
 CREATE FUNCTION reg.expire_uploads_v1(p_limit int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_count int;
 BEGIN
   WITH due AS (
-    SELECT u.upload_id FROM reg.upload_session u WHERE u.expires_at < clock_timestamp() AND coalesce(u.lease_until, '-infinity') < clock_timestamp()
-        AND u.started_at < clock_timestamp() - reg.upload_begins_within() - interval '1 minute'
-      LIMIT p_limit FOR UPDATE SKIP LOCKED
+    SELECT u.upload_id, u.expires_at < clock_timestamp() AND coalesce(u.lease_until, '-infinity') < clock_timestamp() AS over,
+        greatest(u.expires_at, u.lease_until, clock_timestamp() + interval '1 minute') AS later
+      FROM reg.upload_session u WHERE u.reap_after < clock_timestamp() ORDER BY u.reap_after LIMIT p_limit FOR UPDATE SKIP LOCKED
   ), ended AS (
-    DELETE FROM reg.upload_session u USING due WHERE u.upload_id = due.upload_id RETURNING u.segments, u.writing_key
+    DELETE FROM reg.upload_session u USING due WHERE u.upload_id = due.upload_id AND due.over RETURNING u.segments, u.writing_key
+  ), kept AS (
+    UPDATE reg.upload_session u SET reap_after = due.later FROM due WHERE u.upload_id = due.upload_id AND NOT due.over
   ), dropped AS (
     INSERT INTO reg.object (storage_key, due_at)
       SELECT k, clock_timestamp() + interval '15 minutes' FROM ended, unnest(ended.segments || ended.writing_key) k WHERE k IS NOT NULL ON CONFLICT DO NOTHING
   )
-  SELECT count(*) INTO v_count FROM ended;
+  SELECT count(*) INTO v_count FROM due;
   RETURN v_count;
 END $$;
 

@@ -1,20 +1,23 @@
 -- Manifests and tags: the push decides in these functions (event-log.md sections 1 and 5.2).
 
--- Locks the live blobs of the digests (distinct, sorted) that are linked in the repository, and their links, in the order of the digests. Answers ids and
--- sizes in that order; NULL where a digest has none. A blob may leave its state while we wait for its lock: then everything is looked at
--- again, 3 times at most.
-CREATE FUNCTION reg.lock_blobs(p_repo uuid, p_digests text[], OUT ids bigint[], OUT sizes bigint[]) LANGUAGE plpgsql AS $$
-DECLARE
-  v_found text[];
+-- Locks the live blobs of the digests (distinct, sorted) that are linked in the repository, and their links, in the order of the digests. Answers what it
+-- found, in that order. A blob may leave its state while we wait for its lock: where some are missing everything is looked at once more.
+CREATE FUNCTION reg.lock_blobs(p_repo uuid, p_digests text[], OUT ids bigint[], OUT sizes bigint[], OUT digests text[]) LANGUAGE plpgsql AS $$
 BEGIN
-  FOR attempt IN 1..3 LOOP
-    SELECT array_agg(x.blob_id), array_agg(x.size), array_agg(x.digest) INTO ids, sizes, v_found FROM (
+  FOR attempt IN 1..2 LOOP
+    SELECT coalesce(array_agg(x.blob_id), '{}'), coalesce(array_agg(x.size), '{}'), coalesce(array_agg(x.digest), '{}') INTO ids, sizes, digests FROM (
       SELECT b.blob_id, b.size, b.digest FROM reg.blob b JOIN reg.blob_link l ON l.blob_id = b.blob_id AND l.repo_id = p_repo
         WHERE b.digest = ANY (p_digests) AND b.state = 'L' ORDER BY b.digest FOR KEY SHARE OF b, l) x;
     IF cardinality(ids) = cardinality(p_digests) THEN RETURN; END IF;
   END LOOP;
-  SELECT array_agg(ids[array_position(v_found, d)] ORDER BY i), array_agg(sizes[array_position(v_found, d)] ORDER BY i) INTO ids, sizes
-    FROM unnest(p_digests) WITH ORDINALITY e(d, i);
+END $$;
+
+-- Which of p_all are not in p_some. By an object's sorted keys: arrays know no search, and the sessions that push have no hash joins.
+CREATE FUNCTION reg.without(p_all text[], p_some text[]) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+  v_some jsonb := jsonb_object(p_some, p_some);
+BEGIN
+  RETURN (SELECT array_agg(a ORDER BY a COLLATE "C") FROM unnest(p_all) a WHERE NOT v_some ? a);
 END $$;
 
 -- Points a tag at a manifest that the caller has locked. Appends TagMoved unless it points there already; answers whether it moved.
@@ -24,25 +27,25 @@ RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   v_old bigint; v_old_digest text; v_old_version bigint; v_gpos bigint; v_version bigint;
 BEGIN
-  SELECT t.manifest_id, t.version INTO v_old, v_old_version FROM reg.tag t WHERE t.repo_id = p_repo AND t.name = p_tag FOR UPDATE;
-  IF v_old = p_manifest AND p_expected IS NULL THEN RETURN false; END IF;
-  IF v_old IS NOT NULL THEN
-    SELECT m.digest INTO v_old_digest FROM reg.manifest m WHERE m.manifest_id = v_old;
-  END IF;
-  IF (CASE p_expected WHEN '*' THEN v_old IS NULL ELSE coalesce(v_old_digest, '') <> p_expected END) THEN
-    RAISE EXCEPTION 'tag % does not stand where the request expects it', p_tag USING ERRCODE = 'WB412', DETAIL = coalesce(v_old_digest, '');
-  END IF;
-  IF v_old = p_manifest THEN RETURN false; END IF;
+  LOOP
+    SELECT t.manifest_id, t.version INTO v_old, v_old_version FROM reg.tag t WHERE t.repo_id = p_repo AND t.name = p_tag FOR UPDATE;
+    IF v_old = p_manifest AND p_expected IS NULL THEN RETURN false; END IF;
+    IF v_old IS NOT NULL THEN
+      SELECT m.digest INTO v_old_digest FROM reg.manifest m WHERE m.manifest_id = v_old;
+    END IF;
+    IF (CASE p_expected WHEN '*' THEN v_old IS NULL ELSE coalesce(v_old_digest, '') <> p_expected END) THEN
+      RAISE EXCEPTION 'tag % does not stand where the request expects it', p_tag USING ERRCODE = 'WB412', DETAIL = coalesce(v_old_digest, '');
+    END IF;
+    IF v_old = p_manifest THEN RETURN false; END IF;
+    EXIT WHEN v_old IS NOT NULL;
+    -- the row before the stream, as whoever moves or deletes the tag locks them; another push may have made it since we looked
+    INSERT INTO reg.tag (repo_id, name, manifest_id, version) VALUES (p_repo, p_tag, p_manifest, 0) ON CONFLICT DO NOTHING;
+    EXIT WHEN FOUND;
+  END LOOP;
   SELECT a.gpos, a.version INTO v_gpos, v_version FROM es.append_one('tag-' || p_repo || ':' || p_tag, NULL, reg.event_id(), 'TagMoved', 1::smallint, p_tenant, p_repo,
     jsonb_build_object('tag', p_tag, 'from_digest', v_old_digest, 'to_digest', p_digest, 'reason', p_reason, 'overwritten_by_policy', false), p_meta) a;
-  IF v_old IS NULL THEN
-    INSERT INTO reg.tag (repo_id, name, manifest_id, version) VALUES (p_repo, p_tag, p_manifest, v_version) ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
-      -- another push has made the tag since we looked, so the event above is not true: the whole push is run again
-      RAISE EXCEPTION 'tag % was made by another push', p_tag USING ERRCODE = 'serialization_failure';
-    END IF;
-  ELSE
-    UPDATE reg.tag t SET manifest_id = p_manifest, version = v_version WHERE t.repo_id = p_repo AND t.name = p_tag;
+  UPDATE reg.tag t SET manifest_id = p_manifest, version = v_version WHERE t.repo_id = p_repo AND t.name = p_tag;
+  IF v_old IS NOT NULL THEN
     UPDATE reg.tag_history h SET to_gpos = v_gpos, to_at = clock_timestamp() WHERE h.repo_id = p_repo AND h.name = p_tag AND h.version = v_old_version;
   END IF;
   INSERT INTO reg.tag_history (repo_id, name, version, manifest_id, from_gpos) VALUES (p_repo, p_tag, v_version, p_manifest, v_gpos);
@@ -64,14 +67,15 @@ END $$;
 -- and sorted. p_data is the data of ManifestPushed. With p_sparse children may be absent and are then marked so in it. External layers
 -- may be absent; those that the repository has are held like others, and lose their mark in it.
 -- Outcomes: pushed; unchanged (nothing was appended but, where they moved, TagMoved); name_unknown; missing (items: the digests);
--- size (items: digests that are stored with another size). Raises WB412 and serialization_failure as move_tag does; after the latter it is to be run again.
+-- size (items: digests that are stored with another size). Raises WB412 as move_tag does, and
+-- serialization_failure where something went away meanwhile: run it again.
 CREATE FUNCTION reg.put_manifest_v1(p_repository text, p_must_exist boolean, p_digest text, p_media_type text, p_bytes bytea, p_artifact_type text,
   p_subject text, p_descriptor text, p_blobs text[], p_blob_sizes bigint[], p_external text[], p_children text[], p_child_sizes bigint[], p_sparse boolean,
   p_tags text[], p_expected text, p_data jsonb, p_meta jsonb, OUT outcome text, OUT items text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  v_repo uuid; v_tenant int; v_blobs bigint[] := '{}'; v_sizes bigint[]; v_manifest bigint; v_new boolean := true; v_tag text; v_external text[];
-  v_children bigint[] := '{}'; v_child_digests text[] := '{}'; v_found_sizes bigint[]; v_data jsonb := p_data;
+  v_repo uuid; v_tenant int; v_manifest bigint; v_new boolean := true; v_tag text; v_data jsonb := p_data;
+  v_blobs bigint[] := '{}'; v_children bigint[] := '{}'; v_sizes bigint[]; v_found text[]; v_held jsonb;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'put_manifest needs READ COMMITTED: the proof of event-log.md 5.2 looks again after each lock';
@@ -83,33 +87,34 @@ BEGIN
   END IF;
 
   IF cardinality(p_blobs) > 0 THEN
-    SELECT l.ids, l.sizes INTO v_blobs, v_sizes FROM reg.lock_blobs(v_repo, p_blobs) l;
-    IF array_position(v_blobs, NULL) IS NOT NULL THEN
-      SELECT array_agg(p_blobs[i]) INTO items FROM generate_subscripts(p_blobs, 1) i WHERE v_blobs[i] IS NULL;
+    SELECT l.ids, l.sizes, l.digests INTO v_blobs, v_sizes, v_found FROM reg.lock_blobs(v_repo, p_blobs) l;
+    IF cardinality(v_blobs) < cardinality(p_blobs) THEN
+      items := reg.without(p_blobs, v_found);
     ELSIF v_sizes <> p_blob_sizes THEN
       outcome := 'size';
-      SELECT array_agg(p_blobs[i]) INTO items FROM generate_subscripts(p_blobs, 1) i WHERE v_sizes[i] <> p_blob_sizes[i];
+      SELECT array_agg(x.digest) INTO items FROM unnest(p_blobs, v_sizes, p_blob_sizes) x(digest, stored, given) WHERE x.stored <> x.given;
       RETURN;
     END IF;
   END IF;
   IF cardinality(p_external) > 0 AND v_repo IS NOT NULL THEN
-    SELECT v_blobs || array_agg(x.blob_id), array_agg(x.digest) INTO v_blobs, v_external FROM (
-      SELECT b.blob_id, b.digest FROM reg.blob b JOIN reg.blob_link l ON l.blob_id = b.blob_id AND l.repo_id = v_repo
-        WHERE b.digest = ANY (p_external) AND b.state = 'L' ORDER BY b.digest FOR KEY SHARE OF b, l) x;
-    SELECT jsonb_set(v_data, '{layers}', jsonb_agg(CASE WHEN e ->> 'digest' = ANY (v_external) THEN e - 'external' ELSE e END ORDER BY i)) INTO v_data
+    SELECT v_blobs || l.ids, jsonb_object(l.digests, l.digests) INTO v_blobs, v_held FROM reg.lock_blobs(v_repo, p_external) l;
+    SELECT jsonb_set(v_data, '{layers}', jsonb_agg(CASE WHEN v_held ? (e ->> 'digest') THEN e - 'external' ELSE e END ORDER BY i)) INTO v_data
       FROM jsonb_array_elements(v_data -> 'layers') WITH ORDINALITY x(e, i);
   END IF;
   IF cardinality(p_children) > 0 THEN
-    SELECT coalesce(array_agg(x.manifest_id), '{}'), coalesce(array_agg(x.digest), '{}'), array_agg(x.size) INTO v_children, v_child_digests, v_found_sizes FROM (
+    SELECT coalesce(array_agg(x.manifest_id), '{}'), coalesce(array_agg(x.digest), '{}'), coalesce(array_agg(x.size), '{}') INTO v_children, v_found, v_sizes FROM (
       SELECT m.manifest_id, m.digest, m.size FROM reg.manifest m WHERE m.repo_id = v_repo AND m.digest = ANY (p_children) AND m.state = 'live'
         ORDER BY m.digest FOR KEY SHARE) x;
-    IF cardinality(v_children) < cardinality(p_children) AND NOT p_sparse THEN
-      SELECT items || array_agg(c) INTO items FROM unnest(p_children) c WHERE c <> ALL (v_child_digests);
+    IF cardinality(v_children) < cardinality(p_children) THEN
+      IF NOT p_sparse THEN items := items || reg.without(p_children, v_found); END IF;
+      v_held := jsonb_object(v_found, v_found);
+      SELECT jsonb_set(v_data, '{children}', jsonb_agg(CASE WHEN v_held ? (c ->> 'digest') THEN c ELSE c || '{"absent": true}' END ORDER BY i)) INTO v_data
+        FROM jsonb_array_elements(v_data -> 'children') WITH ORDINALITY e(c, i);
     END IF;
-    IF EXISTS (SELECT 1 FROM unnest(v_child_digests, v_found_sizes) f(digest, size) WHERE f.size <> p_child_sizes[array_position(p_children, f.digest)]) AND items IS NULL THEN
-      outcome := 'size';
-      SELECT array_agg(f.digest) INTO items FROM unnest(v_child_digests, v_found_sizes) f(digest, size) WHERE f.size <> p_child_sizes[array_position(p_children, f.digest)];
-      RETURN;
+    IF items IS NULL THEN
+      v_held := jsonb_object(p_children, p_child_sizes::text[]);
+      SELECT array_agg(x.digest) INTO items FROM unnest(v_found, v_sizes) x(digest, stored) WHERE x.stored <> (v_held ->> x.digest)::bigint;
+      IF items IS NOT NULL THEN outcome := 'size'; RETURN; END IF;
     END IF;
   END IF;
   IF items IS NOT NULL THEN outcome := 'missing'; RETURN; END IF;
@@ -141,10 +146,6 @@ BEGIN
     INSERT INTO reg.ref (manifest_id, blob_id, repo_id) SELECT v_manifest, b, v_repo FROM unnest(v_blobs) b ON CONFLICT DO NOTHING;
     IF cardinality(v_children) > 0 THEN
       INSERT INTO reg.child (parent_id, child_id) SELECT v_manifest, c FROM unnest(v_children) c ON CONFLICT DO NOTHING;
-    END IF;
-    IF cardinality(v_children) < cardinality(p_children) THEN
-      SELECT jsonb_set(v_data, '{children}', jsonb_agg(CASE WHEN c ->> 'digest' = ANY (v_child_digests) THEN c ELSE c || '{"absent": true}' END ORDER BY i)) INTO v_data
-        FROM jsonb_array_elements(v_data -> 'children') WITH ORDINALITY e(c, i);
     END IF;
     IF p_subject IS NOT NULL THEN
       INSERT INTO reg.referrer (repo_id, subject, digest, artifact_type, descriptor) VALUES (v_repo, p_subject, p_digest, p_artifact_type, p_descriptor)

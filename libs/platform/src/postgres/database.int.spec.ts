@@ -75,6 +75,23 @@ describe('PgDatabase', () => {
     expect(sqlState(new Error('other'))).toBeUndefined();
   });
 
+  it('says DependencyUnavailable for a lock that stays taken, a lost race and a deadlock, with their state, and keeps the session', async () => {
+    const one = new PgDatabase({ url: `${server.url}&options=${encodeURIComponent('-c lock_timeout=50')}`, poolSize: 1 });
+    const session = async (): Promise<number | undefined> => (await one.sql<{ pid: number }>('SELECT pg_backend_pid() AS pid'))[0]?.pid;
+    const first = await session();
+    const blocked = await database.transaction(async (sql) => {
+      await sql('SELECT pg_advisory_xact_lock(8)');
+      return [await rejection(one.sql('SELECT pg_advisory_xact_lock(8)')), await rejection(one.transaction((inner) => inner('SELECT pg_advisory_xact_lock(8)')))];
+    });
+    const raised = await Promise.all(['40001', '40P01'].flatMap((state) => {
+      const text = `DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '${state}'; END $$`;
+      return [rejection(one.sql(text)), rejection(one.transaction((sql) => sql(text)))];
+    }));
+    expect([...blocked, ...raised].map((error) => [error instanceof DependencyUnavailable, sqlState(error)])).toEqual(['55P03', '55P03', '40001', '40001', '40P01', '40P01'].map((state) => [true, state]));
+    expect(await session()).toBe(first);
+    await one.close();
+  });
+
   it('never opens more sessions than it may, and serves every caller', async () => {
     const answers = await Promise.all(Array.from({ length: 50 }, (_, value) => database.sql<{ value: number }>('SELECT $1::int AS value, pg_sleep(0.005)', [value])));
     expect(answers.map(([row]) => row?.value)).toEqual(Array.from({ length: 50 }, (_, value) => value));

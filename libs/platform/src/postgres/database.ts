@@ -1,8 +1,7 @@
-import { DependencyUnavailable } from '@waybill/oci';
 import type pg from 'pg';
 import { ConnectionPool, type PooledConnection } from './connection-pool.js';
 import { keepListening } from './listener.js';
-import { mapPostgresError } from './postgres-errors.js';
+import { losesSession, mapPostgresError } from './postgres-errors.js';
 import { Database, type Sql, type Statement } from './sql.js';
 
 export interface PgDatabaseOptions {
@@ -65,7 +64,7 @@ export class PgDatabase extends Database {
       return result;
     } catch (error) {
       const mapped = mapPostgresError(error);
-      if (mapped instanceof DependencyUnavailable) this.pool.discard(connection);
+      if (losesSession(mapped)) this.pool.discard(connection);
       else await this.rollback(connection);
       throw mapped;
     }
@@ -102,7 +101,7 @@ export class PgDatabase extends Database {
       }
       const mapped = mapPostgresError(error);
       if (release) {
-        if (mapped instanceof DependencyUnavailable) this.pool.discard(connection);
+        if (losesSession(mapped)) this.pool.discard(connection);
         else this.pool.release(connection);
       }
       reject(mapped);

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorCode } from './error-code.js';
 
 const PATIENCE_MS = 500;
 
@@ -18,15 +19,24 @@ export class DataDirectoryLock {
 
   /**
    * Creates the directory where it is missing. Throws DataDirectoryRefused when another process, or this one, holds the lock
-   * for longer than a killed predecessor needs to end.
+   * for longer than a killed predecessor needs to end, and where the directory is none or may not be written.
    */
   static async take(directory: string): Promise<DataDirectoryLock> {
-    mkdirSync(directory, { recursive: true });
+    try {
+      mkdirSync(directory, { recursive: true });
+    } catch (error) {
+      throw unusable(directory, error);
+    }
     const holder = join(directory, 'lock.pid');
     for (const end = Date.now() + PATIENCE_MS; ; await sleep(25)) {
-      const handle = await tryLock(join(directory, 'lock'));
+      const handle = await tryLock(directory);
       if (handle !== undefined) {
-        writeFileSync(holder, `${process.pid}\n`);
+        try {
+          writeFileSync(holder, `${process.pid}\n`);
+        } catch (error) {
+          handle.close();
+          throw unusable(directory, error);
+        }
         return new DataDirectoryLock(handle);
       }
       if (Date.now() > end) throw inUse(directory, holder);
@@ -44,16 +54,40 @@ export class DataDirectoryLock {
 }
 
 /** Node has no flock; SQLite's own lock on an empty database is one, costs 2 MB, and nothing is ever written to the file. */
-async function tryLock(file: string): Promise<{ close(): void } | undefined> {
+async function tryLock(directory: string): Promise<{ close(): void } | undefined> {
   const { DatabaseSync } = await import('node:sqlite');
-  const handle = new DatabaseSync(file);
+  let handle: InstanceType<typeof DatabaseSync> | undefined;
   try {
+    handle = new DatabaseSync(join(directory, 'lock'));
     handle.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     return handle;
   } catch (error) {
-    handle.close();
+    handle?.close();
     if (isBusy(error)) return undefined;
-    throw new DataDirectoryRefused(`The lock file ${file} cannot be used: ${String(error)}.`, { cause: error });
+    throw unusable(directory, error);
+  }
+}
+
+/** The directory, or the lock in it, cannot be made or written. SQLite does not say why, so the file is tried once more without it. */
+function unusable(directory: string, error: unknown): DataDirectoryRefused {
+  const path = resolve(directory);
+  const reason = errorCode(error)?.startsWith('ERR_SQLITE') === true ? (writeFault(join(directory, 'lock')) ?? error) : error;
+  const code = errorCode(reason);
+  const user = process.getuid === undefined ? 'the user of this process' : `the user of this process (uid ${process.getuid()})`;
+  let message = `The data directory ${path} cannot be used: ${reason instanceof Error ? reason.message : String(reason)}. Mend that`;
+  if (code === 'EEXIST' || code === 'ENOTDIR') message = `The data directory ${path} cannot be used: it, or what stands above it, is a file; expected a directory. Move the file away`;
+  if (code === 'EACCES' || code === 'EPERM') message = `The data directory ${path} cannot be written by ${user}. Start Waybill as the user who owns it, give it to that user with chown`;
+  if (code === 'EROFS') message = `The data directory ${path} is on a file system that is mounted read-only. Mount it for writing`;
+  return new DataDirectoryRefused(`${message}, or choose another directory with WAYBILL_DATA_DIR.`, { cause: error });
+}
+
+/** What the system says when the file is opened for writing; undefined where it can be. */
+function writeFault(file: string): unknown {
+  try {
+    closeSync(openSync(file, 'a'));
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 

@@ -71,6 +71,23 @@ describe('the migrations', () => {
     await database.sql("DELETE FROM public.waybill_migrations WHERE name LIKE '0099%'");
   });
 
+  it('name the place and the reason where they get no session, never the user or the password', async () => {
+    const message = (url: string): Promise<string> => migrate(url, directory).then(() => '', String);
+    const messages = await Promise.all([
+      message('postgresql://ann:hush@127.0.0.1:1/d'), message('postgresql://ann:hush@[::1]:1/d'), message('postgresql://ann:hush@host.invalid/d'),
+      message('postgresql://ann:hush@/d?host=/nowhere&port=77'), message(server.url.replace('waybill@', 'ann:hush@')), message(server.url.replace('/postgres?', '/nothing?')),
+    ]);
+    expect(messages).toEqual([
+      expect.stringContaining('DatabaseUnreachable: The database server at 127.0.0.1:1 gives no session: nothing listens there (ECONNREFUSED). Nothing was changed.'),
+      expect.stringContaining('[::1]:1'),
+      expect.stringMatching(/host\.invalid:5432 gives no session: the name of the host .* \((ENOTFOUND|EAI_AGAIN)\)/),
+      expect.stringContaining('/nowhere/.s.PGSQL.77 gives no session: there is no such socket (ENOENT)'),
+      expect.stringContaining('it does not let this user in (28000)'),
+      expect.stringContaining('database "nothing" does not exist'),
+    ]);
+    expect(messages.join()).not.toMatch(/ann|hush/);
+  });
+
   it('have a fingerprint that changes with any of them', () => {
     const before = schemaFingerprint(directory);
     write('0004-more.sql', 'SELECT 1;');

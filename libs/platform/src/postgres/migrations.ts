@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import pg from 'pg';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { unreachable } from './database-unreachable.js';
 import { mapPostgresError, sqlState } from './postgres-errors.js';
 
 /** The recorded schema is newer than this program, or not ours. The message says what to do; nothing was changed. */
@@ -18,6 +19,7 @@ interface SqlFile {
 }
 
 const DIRECTORY = new URL('../../migrations/', import.meta.url);
+const CONNECT_TIMEOUT_MS = 10_000;
 const TABLE = 'waybill_migrations';
 const ORDER_BASE = 1_700_000_000_000;
 /** Any constant that no other program on this server uses for the same purpose: "waybill" in ASCII. */
@@ -26,14 +28,16 @@ const LOCK = '33601754003336300';
 /**
  * Brings the schema of `url` up to this program's and returns the names of the files that were run, none where it was current. Each file
  * runs in a transaction; any number of processes may call it at once, because one advisory lock lets them in one by one.
- * Throws SchemaRefused, or DependencyUnavailable where the server cannot be reached.
+ * Throws SchemaRefused, DatabaseUnreachable where it gets no session, or DependencyUnavailable where it loses it.
  */
 export async function migrate(url: string, directory: URL = DIRECTORY): Promise<string[]> {
   const files = listFiles(directory);
-  const client = new pg.Client({ connectionString: url, application_name: 'waybill-migrations' });
+  const client = new pg.Client({ connectionString: url, application_name: 'waybill-migrations', connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   client.on('error', () => undefined);
   try {
-    await client.connect();
+    await client.connect().catch((error: unknown) => {
+      throw unreachable(client, error);
+    });
     if ((await missing(client, files)).length === 0) return [];
     await client.query(`SELECT pg_advisory_lock(${LOCK})`);
     // another process may have done it while we waited

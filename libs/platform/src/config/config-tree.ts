@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { address, choice, count, duration, flag, KEY_NOTES, list, origin, secret, size, text, type KeyNotes } from './config-values.js';
+import { address, choice, connectionString, count, duration, flag, KEY_NOTES, list, origin, secret, size, text, type KeyNotes } from './config-values.js';
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
@@ -22,7 +22,7 @@ const http = z.strictObject({
   bodyIdleTimeout: key(duration(1, DAY).prefault('60s'), 'a duration from 1s to 1d', 'An upload of which no byte arrives for this long is cut. A slow one that moves is not.'),
   responseIdleTimeout: key(duration(10, DAY).prefault('5m'), 'a duration from 10s to 1d', 'A download of which no byte is taken for this long is cut. A slow one that moves is not.'),
   keepAliveTimeout: key(duration(1, 3600).prefault('75s'), 'a duration from 1s to 1h', 'An unused connection is kept for this long. It must exceed that of a proxy in front.'),
-  workers: key(count(1, 64).prefault(1), 'a whole number from 1 to 64', 'Processes that answer requests, on one log.'),
+  workers: key(count(1, 64).prefault(1), 'a whole number from 1 to 64', 'Processes that answer requests, on one log. `metrics.address` is that of the first; each further one takes the next port. Not with `storage.driver` memory.'),
 });
 
 const s3 = z.strictObject({
@@ -71,7 +71,7 @@ export const CONFIG_TREE = z.strictObject({
     dir: key(text().prefault('./data'), 'the path of a directory', 'Holds everything that is not kept elsewhere: the embedded database and the blobs.'),
   }).prefault({}),
   database: z.strictObject({
-    url: key(secret().optional(), 'a connection string such as postgresql://user:password@host/database', 'Postgres 15 to 18. `DATABASE_URL` is read too.', { secret: true, otherwise: 'a Postgres of its own in `data.dir`' }),
+    url: key(connectionString().optional(), 'a connection string that begins with postgres:// or postgresql://, such as postgresql://user:password@host/database', 'Postgres 15 to 18. `DATABASE_URL` is read too.', { secret: true, otherwise: 'a Postgres of its own in `data.dir`' }),
     poolSize: key(count(2, 500).prefault(10), 'a whole number from 2 to 500', 'Sessions of one process at most, beside one that listens for notifications.'),
   }).prefault({}),
   storage: z.discriminatedUnion('driver', [filesystem, s3, memory]).prefault({ driver: 'filesystem' }),
@@ -121,7 +121,11 @@ export function completeConfig(tree: Tree) {
 
 /** Faults that no single key has. */
 export function crossFaults(tree: Tree): string[] {
-  return Object.entries(tree.pages)
+  const faults = Object.entries(tree.pages)
     .filter(([, { default: usual, max }]) => usual > max)
     .map(([name, { default: usual, max }]) => `pages.${name}.default is ${usual} and pages.${name}.max is ${max}; expected a default that is at most the maximum`);
+  if (tree.storage.driver === 'memory' && tree.http.workers > 1) {
+    faults.push(`storage.driver is memory and http.workers is ${tree.http.workers}; expected 1 worker, because no worker has the blobs that another one holds in its memory`);
+  }
+  return faults;
 }

@@ -34,6 +34,11 @@ export const text = () => value((input) => (typeof input === 'string' && input.t
 
 export const secret = () => value((input) => (typeof input === 'string' && input !== '' ? new Secret(input) : undefined));
 
+/** A URL of Postgres that the driver can read. */
+export const connectionString = () =>
+  // the driver takes user@/database?host=/folder, which names no host, and the parser does not
+  value((input) => (typeof input === 'string' && /^postgres(ql)?:\/\//.test(input) && URL.canParse(input.replace('@/', '@host/')) ? new Secret(input) : undefined));
+
 export const flag = () => value((input) => (input === true || input === 'true' ? true : input === false || input === 'false' ? false : undefined));
 
 export const choice = <const T extends readonly string[]>(choices: T) => z.enum(choices);

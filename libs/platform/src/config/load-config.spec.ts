@@ -78,6 +78,23 @@ describe('the configuration', () => {
     expect((await loadConfig({ DATABASE_URL: 'postgresql://a/b', WAYBILL_DATABASE_URL: 'postgresql://c/d' })).database.url?.reveal()).toBe('postgresql://c/d');
   });
 
+  it('takes the connection strings that the driver takes, and reports any other without showing it', async () => {
+    for (const url of ['postgres://u:p@h:1/d', 'postgresql://localhost/d?host=%2Ftmp%2Fs', 'postgresql:///d?host=/tmp/s', 'postgres://u@/d?host=/tmp/s']) {
+      expect((await loadConfig({ DATABASE_URL: url })).database.url?.reveal()).toBe(url);
+    }
+    for (const url of ['http://u:hush@x', 'host=x', 'postgres:d', 'postgres://u:hush@h:port/d']) {
+      expect(await faultsOf({ DATABASE_URL: url })).toEqual(['database.url (WAYBILL_DATABASE_URL) is not of the right form; expected a connection string that begins with postgres:// or postgresql://, such as postgresql://user:password@host/database']);
+    }
+  });
+
+  it('refuses blobs in memory where several workers would each have their own', async () => {
+    const [fault, ...others] = await faultsOf({ WAYBILL_STORAGE_DRIVER: 'memory', WAYBILL_HTTP_WORKERS: '2' });
+    expect(fault).toBe('storage.driver is memory and http.workers is 2; expected 1 worker, because no worker has the blobs that another one holds in its memory');
+    expect(others).toEqual([]);
+    expect(await faultsOf({ WAYBILL_STORAGE_DRIVER: 'memory' })).toEqual([]);
+    expect(await faultsOf({ WAYBILL_HTTP_WORKERS: '2' })).toEqual([]);
+  });
+
   it('reports every fault at once and in plain words', async () => {
     const path = file('faults.yaml', 'http:\n  adress: x:1\n  workers: many\nstorage:\n  driver: s3\n  root: /x\nlogging: {}\nshutdown: 3\n');
     const faults = await faultsOf({ WAYBILL_CONFIG: path, WAYBILL_HTTP_ADDRESS: 'nonsense', WAYBILL_LOGLEVEL: 'debug', WAYBILL_STORAGE_SECRET_KEY_FILE: '/nowhere/secret', WAYBILL_REGISTRY_READ_ONLY: 'yes', WAYBILL_TEST_X: '1' });
@@ -104,7 +121,7 @@ describe('the configuration', () => {
     expect(await faultsOf({ WAYBILL_CONFIG: file('broken.yaml', 'http: [unclosed') })).toEqual([expect.stringContaining('cannot be read')]);
     expect(await faultsOf({ WAYBILL_CONFIG: file('scalar.yaml', 'hello') })).toEqual([expect.stringContaining('holds no keys')]);
     expect(await faultsOf({ WAYBILL_PAGES_CATALOG_MAX: '50' })).toEqual(['pages.catalog.default is 100 and pages.catalog.max is 50; expected a default that is at most the maximum']);
-    expect(await faultsOf({ WAYBILL_DATABASE_URL: 'a', WAYBILL_DATABASE_URL_FILE: 'b' })).toEqual(['WAYBILL_DATABASE_URL and WAYBILL_DATABASE_URL_FILE are both set; set one of them']);
+    expect(await faultsOf({ WAYBILL_DATABASE_URL: 'postgres://a/b', WAYBILL_DATABASE_URL_FILE: 'b' })).toEqual(['WAYBILL_DATABASE_URL and WAYBILL_DATABASE_URL_FILE are both set; set one of them']);
   });
 
   it('takes a key without a value as not set', async () => {

@@ -17,8 +17,10 @@ export async function superviseWorkers(config: Config, logger: Logger): Promise<
   const server = await openDatabaseServer(config, logger);
   let stopping = false;
   const { host, port } = config.metrics.address;
+  // a worker reads the configuration as we did: what that says about the database may stand in a file, and a second source would contradict it
+  const ownDatabase = config.database.url === undefined ? { WAYBILL_DATABASE_URL: server.url } : {};
   const start = (n: number): Worker => {
-    const worker = cluster.fork({ WAYBILL_DATABASE_URL: server.url, WAYBILL_METRICS_ADDRESS: `${host.includes(':') ? `[${host}]` : host}:${port === 0 ? 0 : port + n}` });
+    const worker = cluster.fork({ ...ownDatabase, WAYBILL_METRICS_ADDRESS: `${host.includes(':') ? `[${host}]` : host}:${port === 0 ? 0 : port + n}` });
     worker.on('exit', (code, signal) => {
       if (stopping) return;
       logger.error({ worker: n + 1, code, signal }, 'a worker ended; another takes its place');

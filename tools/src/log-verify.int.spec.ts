@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PushHistory } from '@waybill/event-log/testing';
 import { EmbeddedPostgres, migrate, PgDatabase } from '@waybill/platform';
@@ -8,8 +9,8 @@ import type { TestDatabase } from '@waybill/testing/postgres';
 const COMMAND = join(import.meta.dirname, 'log-verify.js');
 
 async function run(environment: Readonly<Record<string, string>>): Promise<{ exitCode: number | null; output: string }> {
-  const { DATABASE_URL: _, ...inherited } = process.env;
-  const child = new RunningChild({ command: process.execPath, arguments: [COMMAND], environment: { ...inherited, ...environment } });
+  const inherited = Object.entries(process.env).filter(([name]) => name !== 'DATABASE_URL' && !name.startsWith('WAYBILL_'));
+  const child = new RunningChild({ command: process.execPath, arguments: [COMMAND], environment: { ...Object.fromEntries(inherited), ...environment } });
   while (child.running) await new Promise((resolve) => setTimeout(resolve, 10));
   return { exitCode: child.exitCode, output: child.output };
 }
@@ -28,6 +29,24 @@ describe('npm run log:verify', () => {
     expect(exitCode).toBe(0);
   });
 
+  it('takes the database that the configuration names, in whatever way, and no other', async () => {
+    const folder = await temporaryFolder('verify');
+    const file = (name: string, text: string): string => {
+      writeFileSync(join(folder.path, name), text);
+      return join(folder.path, name);
+    };
+    const ways: Record<string, string>[] = [
+      { WAYBILL_DATABASE_URL: test.url, DATABASE_URL: 'postgresql://127.0.0.1:1/other' },
+      { WAYBILL_DATABASE_URL_FILE: file('url', test.url) },
+      { WAYBILL_CONFIG: file('waybill.yaml', `database:\n  url: ${JSON.stringify(test.url)}\n`) },
+    ];
+    const outcomes = await Promise.all(ways.map((way) => run({ WAYBILL_DATA_DIR: folder.path, ...way })));
+    const refused = await run({ DATABASE_URL: 'http://x' });
+    await folder.remove();
+    expect(outcomes).toEqual(ways.map(() => ({ exitCode: 0, output: expect.stringContaining('are equal') })));
+    expect(refused).toEqual({ exitCode: 2, output: expect.stringContaining('expected a connection string') });
+  });
+
   it('ends with 1 and says where they differ after a planted UPDATE', async () => {
     await test.database.sql(`UPDATE reg.tag SET manifest_id = (SELECT min(manifest_id) FROM reg.manifest) WHERE name = 'multi'`);
     const { exitCode, output } = await run({ DATABASE_URL: test.url });
@@ -39,7 +58,7 @@ describe('npm run log:verify', () => {
     const folder = await temporaryFolder('verify');
     const { exitCode, output } = await run({ WAYBILL_DATA_DIR: folder.path });
     await folder.remove();
-    expect(output).toContain('Name its folder in WAYBILL_DATA_DIR, or a server in DATABASE_URL');
+    expect(output).toContain('Name its folder in data.dir (WAYBILL_DATA_DIR), or a server in database.url');
     expect(exitCode).toBe(2);
   });
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { verifyLog } from '@waybill/event-log/postgres';
 import type { LogReport } from '@waybill/event-log/postgres';
-import { DataDirectoryRefused, EmbeddedPostgres, PgDatabase } from '@waybill/platform';
+import { DataDirectoryRefused, EmbeddedPostgres, loadConfig, PgDatabase } from '@waybill/platform';
 
 interface Server {
   readonly url: string;
@@ -10,9 +10,9 @@ interface Server {
 }
 
 /**
- * log:verify: folds the log from its first event and compares the outcome with the state tables (verifyLog). Asks the database of
- * DATABASE_URL, else the one in WAYBILL_DATA_DIR (./data), which may be in use by a running registry. Exit 0 = equal, 1 = differences, 2 = could
- * not look.
+ * log:verify: folds the log from its first event and compares the outcome with the state tables (verifyLog). Reads the configuration as the
+ * registry does and asks the database of `database.url`, else the one in `data.dir`, which may be in use by a running registry. Exit 0 = equal, 1 =
+ * differences, 2 = could not look.
  */
 async function main(): Promise<number> {
   const server = await findServer();
@@ -28,11 +28,12 @@ async function main(): Promise<number> {
 }
 
 async function findServer(): Promise<Server> {
-  const given = process.env['DATABASE_URL'];
-  if (given !== undefined && given !== '') return { url: given, stop: () => Promise.resolve() };
-  const dataDirectory = process.env['WAYBILL_DATA_DIR'] ?? './data';
+  const config = await loadConfig(process.env);
+  const given = config.database.url?.reveal();
+  if (given !== undefined) return { url: given, stop: () => Promise.resolve() };
+  const dataDirectory = config.data.dir;
   if (!existsSync(join(dataDirectory, 'postgres'))) {
-    throw new Error(`There is no database in ${dataDirectory}. Name its folder in WAYBILL_DATA_DIR, or a server in DATABASE_URL.`);
+    throw new Error(`There is no database in ${dataDirectory}. Name its folder in data.dir (WAYBILL_DATA_DIR), or a server in database.url (WAYBILL_DATABASE_URL or DATABASE_URL).`);
   }
   try {
     return await EmbeddedPostgres.start({ dataDirectory });
@@ -49,6 +50,8 @@ function runningServer(dataDirectory: string): string | undefined {
   if (!existsSync(record)) return undefined;
   const [, , , port, socketDirectory] = readFileSync(record, 'utf8').split('\n');
   if (port === undefined || socketDirectory === undefined || socketDirectory === '') return undefined;
+  // the note of a server that is gone must not hide why the folder was refused
+  if (!existsSync(join(socketDirectory, `.s.PGSQL.${port.trim()}`))) return undefined;
   return `postgresql://waybill@localhost/postgres?host=${encodeURIComponent(socketDirectory)}&port=${port.trim()}`;
 }
 
@@ -64,6 +67,6 @@ function describe(report: LogReport): string {
 }
 
 process.exitCode = await main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}${error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : ''}\n`);
   return 2;
 });

@@ -16,6 +16,8 @@ interface Connection {
   /** The latest of a pipeline: its body is the one being received, and every answer before its own is sent before its own. */
   request: IncomingMessage | undefined;
   response: ServerResponse | undefined;
+  /** Requests of a pipeline that wait for the answers before theirs; while there are any, nothing more is read. */
+  held: number;
   bytesRead: number;
   bytesWritten: number;
   unsent: number;
@@ -23,6 +25,9 @@ interface Connection {
   /** Set once the connection has got its last answer outside of any request: it is cut at that time whatever it does. */
   cutAt: number;
 }
+
+/** Begins to answer a request. */
+export type StartAnswer = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
  * The open connections of one server and the rule by which they are cut, applied by one sweep over all of them: nothing is timed, armed or
@@ -38,7 +43,10 @@ export class Connections {
   constructor(private readonly patience: Patience, private readonly onCut: (reason: CutReason) => void) {}
 
   accept(socket: Socket): void {
-    this.open.set(socket, { socket, request: undefined, response: undefined, bytesRead: 0, bytesWritten: 0, unsent: 0, movedAt: performance.now(), cutAt: Infinity });
+    const connection: Connection = { socket, request: undefined, response: undefined, held: 0, bytesRead: 0, bytesWritten: 0, unsent: 0, movedAt: performance.now(), cutAt: Infinity };
+    this.open.set(socket, connection);
+    // Node reads on whenever it wants more of a body, and when a response ends; this listener comes after node's own and has the last word.
+    socket.on('resume', () => connection.held > 0 && socket.pause());
     socket.once('close', () => {
       this.open.delete(socket);
       this.closedRead += socket.bytesRead;
@@ -46,19 +54,47 @@ export class Connections {
     });
   }
 
-  /** On the way of every request. */
-  serve(request: IncomingMessage, response: ServerResponse): void {
+  /** On the way of every request. `start` is called when every answer before this one is sent, or never where the connection ends before. */
+  serve(request: IncomingMessage, response: ServerResponse, start: StartAnswer): void {
     const connection = this.open.get(request.socket);
     if (connection === undefined) return;
     connection.request = request;
     connection.response = response;
+    if (response.socket === null) this.hold(connection, request, response, start);
+    else this.start(request, response, start);
+  }
+
+  private start(request: IncomingMessage, response: ServerResponse, start: StartAnswer): void {
     if (this.draining) response.shouldKeepAlive = false;
+    start(request, response);
+  }
+
+  /**
+   * A pipelined request whose answer has to wait. Node hands it over all the same and keeps in memory what is answered, without end where the
+   * client does not read; so it is not begun, and the connection is not read meanwhile. What was read already, 64 KiB at most, is parsed.
+   */
+  private hold(connection: Connection, request: IncomingMessage, response: ServerResponse, start: StartAnswer): void {
+    const { socket } = connection;
+    connection.held++;
+    socket.pause();
+    // Node gives a response its socket when its turn comes, and flushes it after this event: an answer must not be written in between.
+    response.once('socket', () => process.nextTick(() => {
+      connection.held--;
+      if (socket.destroyed) return;
+      if (connection.held === 0) socket.resume();
+      this.start(request, response, start);
+    }));
   }
 
   /** Whether bytes written to the socket now would be taken for an answer, not for a part of one that is being sent. */
   isBetweenAnswers(socket: Socket): boolean {
     const response = this.open.get(socket)?.response;
     return response === undefined || response.writableFinished || (response.socket === socket && !response.headersSent);
+  }
+
+  /** Whether requests of a pipeline wait, so that nothing is read and a head that came in part behind them cannot be finished. */
+  isHeld(socket: Socket): boolean {
+    return (this.open.get(socket)?.held ?? 0) > 0;
   }
 
   /** From now on the connection's bytes are thrown away, and after `milliseconds` it is cut. Gives false where that was said before. */
@@ -137,8 +173,9 @@ export class Connections {
 }
 
 /** What this process waits for, as far as it waits for the client; undefined while the client waits for us. */
-function waitingForClient({ socket, request, response }: Connection): CutReason | undefined {
+function waitingForClient({ socket, request, response, held }: Connection): CutReason | undefined {
   if (socket.writableLength > 0) return 'response_idle';
+  if (held > 0) return undefined;
   // Bytes that have come but are not taken mean that the handler is the slow one.
   if (request !== undefined && !request.complete) return request.readableLength === 0 ? 'body_idle' : undefined;
   return response === undefined || response.writableFinished ? 'keep_alive' : undefined;

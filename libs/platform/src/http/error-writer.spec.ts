@@ -58,4 +58,44 @@ describe('an error', () => {
     expect(received.endsWith('\r\n\r\n0123456789')).toBe(true);
     expect(served.reported).toHaveLength(1);
   });
+
+  it.each(['ECANCELED', 'EIO'])('of a write (%s) is reported unless it is the client who went away', async (code) => {
+    const failed = Object.assign(new Error(`write ${code}`), { code });
+    served = await serve({
+      handlers: {
+        getBlob: async (_, exchange) => {
+          await new Promise<void>((resolve) => exchange.begin(200, [], 1000).write('0123456789', () => resolve()));
+          throw failed;
+        },
+      },
+    });
+    const client = await RawClient.open(served.port);
+    client.send([`GET /v2/a/blobs/sha256:${'a'.repeat(64)} HTTP/1.1`]);
+    await client.toTheEnd();
+    expect(served.reported).toEqual([failed]);
+  });
+
+  it('of a large answer whose client goes away is not reported', async () => {
+    let failure: unknown;
+    served = await serve({
+      handlers: {
+        getBlob: async (_, exchange) => {
+          const response = exchange.begin(200, [], 64 << 20);
+          try {
+            await new Promise<void>((resolve, reject) => response.write(Buffer.alloc(64 << 20), (error) => (error ? reject(error) : resolve())));
+          } catch (error) {
+            failure = error;
+            throw error;
+          }
+        },
+      },
+    });
+    const client = await RawClient.open(served.port);
+    client.send([`GET /v2/a/blobs/sha256:${'a'.repeat(64)} HTTP/1.1`]);
+    await client.until(({ received }) => received.length > 0);
+    client.socket.destroy();
+    await client.until(() => served.observed.length > 0);
+    expect(failure).toEqual(expect.objectContaining({ code: expect.any(String) }));
+    expect(served.reported).toEqual([]);
+  });
 });

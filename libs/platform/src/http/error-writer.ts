@@ -33,9 +33,12 @@ export function writeError(exchange: Exchange, error: unknown, report: ReportErr
 
 const GONE = new Set(['ECANCELED', 'ECONNRESET', 'EPIPE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_PREMATURE_CLOSE']);
 
-/** The client went away while it was answered: nobody is there to be told, and nothing of ours failed. */
-function isGone({ response }: Exchange, error: unknown): boolean {
-  return response.destroyed && GONE.has(errorCode(error) ?? '');
+/**
+ * The client went away while it was answered: nobody is there to be told, and nothing of ours failed. A write fails before its response
+ * knows, so the socket is asked as well; an error of the same name from a connection of ours (a storage's) leaves both as they are.
+ */
+function isGone({ request, response }: Exchange, error: unknown): boolean {
+  return (response.destroyed || request.socket.destroyed) && GONE.has(errorCode(error) ?? '');
 }
 
 /**

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Connections } from './connections.js';
-import type { CutReason, Patience } from './connections.js';
+import type { CutReason, Patience, StartAnswer } from './connections.js';
 
 export interface HttpLimits extends Patience {
   /** Of one request's line and headers together. */
@@ -76,17 +76,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   server.maxConnections = limits.maxConnections;
   server.on('connection', (socket) => connections.accept(socket));
   server.on('drop', () => onClientError('connection_limit'));
-  server.on('request', (request, response) => {
-    connections.serve(request, response);
-    if (isRegistry(request)) registry(request, response, false);
-    else other(request, response);
-  });
-  server.on('checkContinue', (request, response) => {
-    connections.serve(request, response);
+  const answer: StartAnswer = (request, response) => (isRegistry(request) ? registry(request, response, false) : other(request, response));
+  const answerWaiting: StartAnswer = (request, response) => {
     if (isRegistry(request)) return registry(request, response, true);
     response.writeContinue();
     other(request, response);
-  });
+  };
+  server.on('request', (request, response) => connections.serve(request, response, answer));
+  server.on('checkContinue', (request, response) => connections.serve(request, response, answerWaiting));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, connections, options));
   const sweep = setInterval(() => connections.sweep(), limits.sweepMs).unref();
   const close = async (): Promise<number> => {
@@ -122,6 +119,9 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket, connections: Conne
     socket.destroy();
     return;
   }
+  // Not the client's delay. Node times this head no more: only keepAliveMs bounds it, as a slow body. Ending the connection instead, with
+  // bytes unread, would reset it and lose the answers that are on their way.
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && connections.isHeld(socket)) return;
   // The parser complains again about every packet that follows, while the answer is on its way.
   if (!connections.condemn(socket, LINGER_MS)) return;
   const { reason, status, message } = describe(error, limits);

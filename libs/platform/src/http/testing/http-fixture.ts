@@ -16,6 +16,8 @@ export interface ServedRegistry {
   readonly observed: { readonly kind: RequestKind | undefined; readonly status: number }[];
   readonly reported: unknown[];
   readonly clientErrors: ClientErrorReason[];
+  /** Bytes read from all connections. */
+  received(): number;
   close(): Promise<number>;
 }
 
@@ -44,7 +46,7 @@ export async function serve({ handlers = {}, guard = () => undefined, limits = {
   http.server.listen(0, '127.0.0.1');
   await once(http.server, 'listening');
   const { port } = addressOf(http.server.address());
-  return { port, url: `http://127.0.0.1:${port}`, observed, reported, clientErrors, close: () => http.close() };
+  return { port, url: `http://127.0.0.1:${port}`, observed, reported, clientErrors, received: () => http.connections.bytes.received, close: () => http.close() };
 }
 
 function addressOf(address: AddressInfo | string | null): AddressInfo {

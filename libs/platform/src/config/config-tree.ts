@@ -86,7 +86,7 @@ export const CONFIG_TREE = z.strictObject({
     undeleteSeconds: key(duration(0, 3650 * DAY).prefault('7d'), 'a duration', 'For how long a deleted manifest keeps its content.'),
   }).prefault({}),
   uploads: z.strictObject({
-    expiry: key(duration(60, 365 * DAY).prefault('168h'), 'a duration from 1m to 365d', 'An upload session without a request for this long is removed.'),
+    expiry: key(duration(60, 365 * DAY).prefault('168h'), 'a duration from 1m to 365d', 'An upload session that nothing was written to for this long is removed; one without a byte after 15 minutes already.'),
     lease: key(duration(3, 3600).prefault('10s'), 'a duration from 3s to 1h', 'For how long a writer that died keeps others from its session.'),
     reapEvery: key(duration(1, DAY).prefault('60s'), 'a duration from 1s to 1d', 'How often expired sessions and superseded uploads are removed.'),
   }).prefault({}),

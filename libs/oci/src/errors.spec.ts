@@ -22,7 +22,7 @@ const SPEC: Readonly<Record<string, readonly number[]>> = {
   SIZE_INVALID: [400],
   UNAUTHORIZED: [401],
   DENIED: [403],
-  UNSUPPORTED: [400, 404, 405, 414],
+  UNSUPPORTED: [400, 404, 405, 408, 414, 431],
   TOOMANYREQUESTS: [429],
   UNKNOWN: [500, 507],
   UNAVAILABLE: [503],
@@ -31,7 +31,7 @@ const SPEC: Readonly<Record<string, readonly number[]>> = {
 const EVERY = [
   blobUnknown(a), blobTooLarge(1), uploadInvalid('x'), rangeInvalid('x', {}), rangeUnsatisfiable(1), uploadUnknown(), digestInvalid('x'), manifestBlobUnknown([a]), manifestInvalid('x'),
   manifestInvalid('x', 412), manifestTooLarge(1), manifestUnknown('x'), nameInvalid('x'), nameUnknown('x'), sizeInvalid('x'), unauthorized('Basic'), denied('x'), unsupported('x'),
-  unsupported('x', 400), unsupported('x', 404), unsupported('x', 414), tooManyRequests(1), internalError('x', undefined), new StorageFull('x'), new DependencyUnavailable('x'),
+  unsupported('x', 400), unsupported('x', 404), unsupported('x', 408), unsupported('x', 414), unsupported('x', 431), tooManyRequests(1), internalError('x', undefined), new StorageFull('x'), new DependencyUnavailable('x'),
 ];
 
 function statuses(pairs: readonly (readonly [string, number])[]): Record<string, number[]> {

@@ -33,7 +33,7 @@ export const OCI_ERRORS = {
   SIZE_INVALID: { status: 400, also: [], message: 'size invalid' },
   UNAUTHORIZED: { status: 401, also: [], message: 'authentication required' },
   DENIED: { status: 403, also: [], message: 'access denied' },
-  UNSUPPORTED: { status: 405, also: [400, 404, 414], message: 'operation not supported' },
+  UNSUPPORTED: { status: 405, also: [400, 404, 408, 414, 431], message: 'operation not supported' },
   TOOMANYREQUESTS: { status: 429, also: [], message: 'too many requests' },
   UNKNOWN: { status: 500, also: [507], message: 'internal error' },
   UNAVAILABLE: { status: 503, also: [], message: 'service unavailable' },
@@ -189,8 +189,11 @@ export function denied(message: string): OciError {
   return new OciError('DENIED', message);
 }
 
-/** 405 where the feature is off, 400 for a bad parameter, 404 for an unknown path, 414 for too many parameters. A 405 needs `Allow`. */
-export function unsupported(message: string, status: 400 | 404 | 405 | 414 = 405, headers: Readonly<Record<string, string>> = {}): OciError {
+/**
+ * 405 where the feature is off, 400 for a bad parameter or for what is no HTTP, 404 for an unknown path, 408 for a head that takes too long, 414 for
+ * too many parameters, 431 for too large a head. A 405 needs `Allow`.
+ */
+export function unsupported(message: string, status: 400 | 404 | 405 | 408 | 414 | 431 = 405, headers: Readonly<Record<string, string>> = {}): OciError {
   return new OciError('UNSUPPORTED', message, { status, headers });
 }
 

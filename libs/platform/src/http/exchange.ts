@@ -7,7 +7,7 @@ import { traceparentOf } from './trace-context.js';
 export type HeaderList = readonly string[];
 
 /** On every answer. Clients may insist on the first (wire-protocol G6); the second keeps a browser from running a blob (section 7 point 5). */
-const ALWAYS = ['Docker-Distribution-Api-Version', 'registry/2.0', 'X-Content-Type-Options', 'nosniff'] as const;
+export const ALWAYS = ['Docker-Distribution-Api-Version', 'registry/2.0', 'X-Content-Type-Options', 'nosniff'] as const;
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 const USER_AGENT_LENGTH = 256;
 

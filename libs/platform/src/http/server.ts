@@ -1,8 +1,11 @@
-import { createServer } from 'node:http';
+import { STATUS_CODES, createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { errorBody, unsupported } from '@waybill/oci';
+import type { OciError } from '@waybill/oci';
 import { Connections } from './connections.js';
 import type { CutReason, Patience, StartAnswer } from './connections.js';
+import { ALWAYS } from './exchange.js';
 
 export interface HttpLimits extends Patience {
   /** Of one request's line and headers together. */
@@ -124,30 +127,26 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket, connections: Conne
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && connections.isHeld(socket)) return;
   // The parser complains again about every packet that follows, while the answer is on its way.
   if (!connections.condemn(socket, LINGER_MS)) return;
-  const { reason, status, message } = describe(error, limits);
+  const { reason, refusal } = describe(error, limits);
   onClientError(reason);
   if (socket.bytesRead === 0 || !socket.writable || !connections.isBetweenAnswers(socket)) {
     socket.destroy();
     return;
   }
-  const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] });
-  const head = [`HTTP/1.1 ${status}`, 'Connection: close', 'Content-Type: application/json', 'X-Content-Type-Options: nosniff', `Content-Length: ${Buffer.byteLength(body)}`];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  const body = errorBody(refusal);
+  const fields = ['Connection', 'close', 'Content-Type', 'application/json', ...ALWAYS, 'Content-Length', String(Buffer.byteLength(body))];
+  let head = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n`;
+  for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  socket.end(`${head}\r\n${body}`);
 }
 
-interface Refusal {
-  readonly reason: ClientErrorReason;
-  readonly status: string;
-  readonly message: string;
-}
-
-function describe(error: NodeJS.ErrnoException, limits: HttpLimits): Refusal {
+function describe(error: NodeJS.ErrnoException, limits: HttpLimits): { readonly reason: ClientErrorReason; readonly refusal: OciError } {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
-      return { reason: 'header_overflow', status: '431 Request Header Fields Too Large', message: `the request line and headers have more than ${limits.maxHeaderBytes} bytes: send fewer or shorter ones` };
+      return { reason: 'header_overflow', refusal: unsupported(`the request line and headers have more than ${limits.maxHeaderBytes} bytes: send fewer or shorter ones`, 431) };
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return { reason: 'headers_timeout', status: '408 Request Timeout', message: `the request line and headers took longer than ${limits.headersTimeoutMs / 1000} s` };
+      return { reason: 'headers_timeout', refusal: unsupported(`the request line and headers took longer than ${limits.headersTimeoutMs / 1000} s`, 408) };
     default:
-      return { reason: 'malformed', status: '400 Bad Request', message: 'this is not a valid HTTP/1.1 request' };
+      return { reason: 'malformed', refusal: unsupported('this is not a valid HTTP/1.1 request', 400) };
   }
 }

@@ -121,6 +121,14 @@ describe('a process that cannot start', () => {
     other.close();
   });
 
+  it('says that two settings name the same address', async () => {
+    const address = { host: '127.0.0.1', port: 5999 };
+    for (const host of ['127.0.0.1', '0.0.0.0']) {
+      await expect(start({ address, metricsAddress: { host, port: 5999 } })).rejects.toThrow(`http.address (127.0.0.1:5999) and metrics.address (${host}:5999) are the same: give one of them another port`);
+    }
+    await start({ address: LOCAL, metricsAddress: { ...LOCAL } });
+  });
+
   it('says that an address is not one of this machine', async () => {
     await expect(start({ address: { host: '203.0.113.7', port: 5000 } })).rejects.toThrow('203.0.113.7:5000 is not an address of this machine');
   });

@@ -67,6 +67,7 @@ interface Front {
  * is left running.
  */
 export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
+  refuseSameAddress(options);
   // Nest and Fastify are 0.3 s and 40 MB: who imports this library and serves no HTTP does not load them.
   const { createShell } = await import('./nest-shell.js');
   const front = createFront(options);
@@ -130,6 +131,15 @@ function reportError(logger: Logger, err: unknown, exchange: Exchange): void {
   if (err instanceof RegistryError) logger.warn(fields, 'the request could not be served');
   else logger.error(fields, 'the request failed');
 }
+
+/** The system would only say that the address is taken, by us. */
+function refuseSameAddress({ address, metricsAddress }: HttpOptions): void {
+  if (address.port === 0 || address.port !== metricsAddress?.port) return;
+  if (address.host !== metricsAddress.host && !ANY_HOST.has(address.host) && !ANY_HOST.has(metricsAddress.host)) return;
+  throw new AddressRefused(`http.address (${address.host}:${address.port}) and metrics.address (${metricsAddress.host}:${metricsAddress.port}) are the same: give one of them another port`);
+}
+
+const ANY_HOST = new Set(['0.0.0.0', '::']);
 
 async function listen(server: Server, { host, port }: Address, key: string): Promise<Address> {
   server.listen({ host, port });

@@ -6,6 +6,8 @@ export interface Patience {
   readonly bodyIdleMs: number;
   readonly responseIdleMs: number;
   readonly keepAliveMs: number;
+  /** How often the connections are judged, so by how much a limit may be overrun. */
+  readonly sweepMs: number;
 }
 
 /** Why a connection was cut: the body did not come, the answer was not read, or nobody used it. Only the first two are a client's fault. */
@@ -39,6 +41,7 @@ export class Connections {
   private closedRead = 0;
   private closedWritten = 0;
   private draining = false;
+  private sweptAt = performance.now();
 
   constructor(private readonly patience: Patience, private readonly onCut: (reason: CutReason) => void) {}
 
@@ -107,8 +110,12 @@ export class Connections {
 
   /** Cuts every connection whose client has kept this process waiting for too long. Call it every few seconds. */
   sweep(now = performance.now()): void {
+    // A process that was stopped, or got no CPU, has read nothing meanwhile: what this sweep is overdue by is not the clients' time.
+    const overdue = Math.max(0, now - this.sweptAt - this.patience.sweepMs);
+    this.sweptAt = now;
     for (const connection of this.open.values()) {
       const waitsFor = waitingForClient(connection);
+      connection.movedAt += overdue;
       if (hasMoved(connection) || waitsFor === undefined) connection.movedAt = now;
       const idle = now - connection.movedAt;
       if (waitsFor !== undefined && idle > this.limit(waitsFor)) {

@@ -80,4 +80,38 @@ describe('a body', () => {
     expect(outcomes).toEqual([expect.any(OciError)]);
     expect(outcomes).toEqual([expect.objectContaining({ code: 'SIZE_INVALID' })]);
   });
+
+  it('of chunks of one byte takes little more memory than its bytes', async () => {
+    const client = await put(['Transfer-Encoding: chunked'], []);
+    const before = process.memoryUsage();
+    client.socket.write('1\r\nx\r\n'.repeat(LIMIT - 1));
+    await client.until(() => served.received() > 6 * (LIMIT - 1));
+    global.gc?.();
+    const after = process.memoryUsage();
+    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(8 << 20);
+    client.socket.write('1\r\ny\r\n0\r\n\r\n');
+    expect(await client.until(({ received }) => received.endsWith('xy'))).toBe(true);
+    expect(outcomes).toEqual([LIMIT]);
+  });
+
+  it('that is large is refused while too many of them are held open, an ordinary one is not, and all pass again afterwards', async () => {
+    const most = 4 << 20;
+    const held = await serve({ handlers: { putManifest: async (_, exchange) => {
+      const body = await readBody(exchange.request, most, () => manifestTooLarge(most));
+      exchange.reply(201, [], String(body.length));
+    } } });
+    const push = async (size: number, sent: number): Promise<RawClient> => {
+      const client = await RawClient.open(held.port);
+      client.send(['PUT /v2/a/manifests/v1 HTTP/1.1', `Content-Length: ${size}`]);
+      client.socket.write(Buffer.alloc(sent));
+      return client;
+    };
+    const clients = await Promise.all(Array.from({ length: 80 }, () => push(most, most - 1)));
+    expect(await clients[79]?.until(() => clients.some(({ received }) => received.includes('HTTP/1.1 503 ')))).toBe(true);
+    expect(await (await push(60_000, 60_000)).until(({ received }) => received.endsWith('60000'))).toBe(true);
+    for (const { socket } of clients) socket.destroy();
+    await sleep(200);
+    expect(await (await push(most, most)).until(({ received }) => received.endsWith(String(most)))).toBe(true);
+    await held.close();
+  }, 20_000);
 });

@@ -111,6 +111,16 @@ describe('a body', () => {
     expect(served.clientErrors).toEqual(['body_idle']);
   });
 
+  it('is not cut because this process stood still for longer than its patience', async () => {
+    const client = await connected(take);
+    client.send([`PATCH ${UPLOAD} HTTP/1.1`, 'Content-Length: 4'], 'bo');
+    await sleep(120);
+    for (const end = Date.now() + 900; Date.now() < end;);
+    client.socket.write('dy');
+    expect(await client.until(({ received }) => received.endsWith('\r\n\r\n4'))).toBe(true);
+    expect(served.clientErrors).toEqual([]);
+  });
+
   it('that comes slowly is never cut', async () => {
     const client = await connected(take);
     client.send([`PATCH ${UPLOAD} HTTP/1.1`, 'Content-Length: 30']);

@@ -21,9 +21,11 @@ describe('an error', () => {
     expect(served.reported).toEqual([]);
   });
 
-  it('to HEAD has neither body nor type', async () => {
-    const response = await failingWith(manifestUnknown('v1'), 'HEAD');
-    expect({ status: response.status, type: response.headers.get('content-type'), body: await response.text() }).toEqual({ status: 404, type: null, body: '' });
+  it('to HEAD has the head of the answer to GET, and no body', async () => {
+    const get = await failingWith(manifestUnknown('v1'));
+    const head = await failingWith(manifestUnknown('v1'), 'HEAD');
+    expect({ status: head.status, type: head.headers.get('content-type'), length: head.headers.get('content-length'), body: await head.text() })
+      .toEqual({ status: 404, type: 'application/json', length: String((await get.text()).length), body: '' });
   });
 
   it('of a dependency is answered 503 and reported', async () => {

@@ -25,9 +25,8 @@ export function writeError(exchange: Exchange, error: unknown, report: ReportErr
   }
   const known = error instanceof RegistryError ? error : internalError(exchange.traceId, error);
   const headers = ['Content-Type', 'application/json', ...Object.entries(known.headers).flat()];
-  // RFC 9110 section 9.3.2 lets an answer to HEAD describe the body that GET would get; clients take any as the content's.
-  if (request.method === 'HEAD') exchange.reply(known.status, headers.slice(2));
-  else if (request.complete) exchange.reply(known.status, headers, errorBody(known));
+  // To HEAD goes the head that GET would get (RFC 9110 section 9.3.2): without a length some clients wait for the end of the connection.
+  if (request.complete || request.method === 'HEAD') exchange.reply(known.status, headers, errorBody(known));
   else replyToUnread(exchange, known.status, headers, errorBody(known));
 }
 

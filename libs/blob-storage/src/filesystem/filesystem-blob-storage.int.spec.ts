@@ -68,6 +68,21 @@ describe('the filesystem storage', () => {
     await folder.remove();
   });
 
+  it('holds no more than a small body in memory for a client that is silent', async () => {
+    const key = newStorageKey();
+    const writer = storage.create(key);
+    const bytes = bytesOf(300_000);
+    await writer.write(bytes.subarray(0, 200_000));
+    const written = async (): Promise<number> => (await stat(objectPath(folder.path, key)).catch(() => undefined))?.size ?? 0;
+    expect(await written()).toBe(0);
+    for (let tries = 0; tries < 100 && (await written()) < 200_000; tries++) await delay(50);
+    expect(await written()).toBe(200_000);
+    await writer.write(bytes.subarray(200_000));
+    await writer.commit();
+    await storage.persist(key);
+    expect(await readAll(storage, key)).toEqual(bytes);
+  });
+
   it('syncs each file once, shares the fsync of the directory, and makes its name durable once', async () => {
     const keys = Array.from({ length: 32 }, newStorageKey);
     const writers = keys.map(key => storage.create(key));

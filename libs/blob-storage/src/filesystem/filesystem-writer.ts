@@ -13,6 +13,8 @@ const GATHER = 1024 * 1024;
 const GATHER_CHUNKS = 1024;
 /** Dirty bytes after which an fdatasync runs beside the writing: commit has little left to wait for, and the kernel does not throttle. */
 const SYNC_EVERY = 32 * 1024 * 1024;
+/** Milliseconds after which more than a small body is written although the client is silent: what it holds in memory is bounded by SMALL then. */
+const IDLE_MS = 1_000;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 const MODE = 0o640;
 
@@ -27,7 +29,8 @@ export interface WriterSurroundings {
 
 /**
  * Writes a file under its final name. One writev and one fdatasync run at a time; `write` asks the caller to wait where a further MiB
- * is gathered before the running writev ends, so a writer holds 2 MiB and a chunk at most, and has 64 MiB dirty at most.
+ * is gathered before the running writev ends, so a writer holds 2 MiB and a chunk at most (64 KiB while its client is silent), and has
+ * 64 MiB dirty at most.
  *
  * The writev runs on libuv's threads. With the hash on the loop that costs the same CPU as writevSync (0.79 s/GB) and moves 1.5
  * instead of 1.2 GB/s, and it never holds up the loop, where single calls of writevSync took up to 28 ms on a fast disk.
@@ -42,6 +45,7 @@ export class FilesystemWriter extends BlobWriter {
   private writing: Promise<void> | undefined;
   private syncing: Promise<void> | undefined;
   private unsynced = 0;
+  private idle: NodeJS.Timeout | undefined;
 
   constructor(private readonly key: StorageKey, private readonly at: WriterSurroundings) {
     super();
@@ -57,7 +61,10 @@ export class FilesystemWriter extends BlobWriter {
     this.taken += chunk.length;
     this.gathered.push(chunk);
     this.gatheredBytes += chunk.length;
-    if (this.gatheredBytes < GATHER && this.gathered.length < GATHER_CHUNKS) return undefined;
+    if (this.gatheredBytes < GATHER && this.gathered.length < GATHER_CHUNKS) {
+      if (this.gatheredBytes > SMALL) this.idle ??= setTimeout(() => this.flushIdle(), IDLE_MS).unref();
+      return undefined;
+    }
     if (this.writing) return this.writing.then(() => this.flush());
     this.flush();
     return undefined;
@@ -84,9 +91,18 @@ export class FilesystemWriter extends BlobWriter {
     await this.remove();
   }
 
+  private flushIdle(): void {
+    this.idle = undefined;
+    // a running writev is followed by more chunks, or by the next second of silence
+    if (this.writing) this.idle = setTimeout(() => this.flushIdle(), IDLE_MS).unref();
+    else if (this.gatheredBytes > 0) this.flush();
+  }
+
   /** Starts to write what is gathered. A failure is told to whoever waits for the running writev, or else by the next call. */
   private flush(): void {
     if (this.state !== 'open') return;
+    clearTimeout(this.idle);
+    this.idle = undefined;
     const chunks = this.gathered;
     const bytes = this.gatheredBytes;
     this.gathered = [];

@@ -22,8 +22,6 @@ export async function bootstrap(roles: readonly Role[] = ROLES): Promise<void> {
   const chosen = config.roles.length > 0 ? rolesOf(config) : roles;
   const log = openLogger({ level: config.log.level, base: { roles: chosen.join(',') }, destination: 2 });
   const running = await run(chosen, config, log.logger).catch(refuse);
-  if (cluster.isPrimary) process.stdout.write(greeting(running.address, config));
-  else process.send?.({ serves: running.address });
 
   let stopping = false;
   const stop = (reason: string): void => {
@@ -41,6 +39,9 @@ export async function bootstrap(roles: readonly Role[] = ROLES): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
   // a worker whose primary is gone has lost its database server too
   process.on('disconnect', () => stop('the primary process is gone'));
+  // last: whoever is told that we serve may tell us to stop at once
+  if (cluster.isPrimary) process.stdout.write(greeting(running.address, config));
+  else process.send?.({ serves: running.address });
 }
 
 function run(roles: readonly Role[], config: Config, logger: Logger): Promise<Running> {

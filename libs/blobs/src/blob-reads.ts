@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { BlobStorage, ByteRange } from '@waybill/blob-storage';
-import { digestAlgorithm } from '@waybill/oci';
+import { digestAlgorithm, digestFrom } from '@waybill/oci';
 import { ByteCache } from '@waybill/platform';
 import type { BlobLink } from './blob-links.js';
 
@@ -70,7 +70,7 @@ export class BlobReads {
       await this.storage.read(link.key, range, (chunk) => {
         left -= chunk.length;
         hash?.update(chunk);
-        if (left === 0 && hash !== undefined && !link.digest.endsWith(`:${hash.digest('hex')}`)) return Promise.reject(new CorruptBlob(link));
+        if (left === 0 && hash !== undefined && digestFrom(digestAlgorithm(link.digest), hash) !== link.digest) return Promise.reject(new CorruptBlob(link));
         if (response.destroyed) return Promise.reject(new ClientGone());
         return new Promise((resolve, reject) => {
           giveUp = reject;
@@ -91,7 +91,8 @@ export class BlobReads {
         return Promise.resolve();
       });
     }
-    if (`${digestAlgorithm(link.digest)}:${createHash(digestAlgorithm(link.digest)).update(bytes).digest('hex')}` !== link.digest) throw new CorruptBlob(link);
+    const algorithm = digestAlgorithm(link.digest);
+    if (digestFrom(algorithm, createHash(algorithm).update(bytes)) !== link.digest) throw new CorruptBlob(link);
     this.cache.set(link.digest, bytes);
     return bytes;
   }

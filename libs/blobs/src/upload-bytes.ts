@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { BlobStorage, BlobWriter, StorageKey } from '@waybill/blob-storage';
-import { digestAlgorithm, OciError, parseDigest, sizeInvalid } from '@waybill/oci';
+import { digestAlgorithm, digestFrom, OciError, sizeInvalid } from '@waybill/oci';
 import type { ByteRange, Digest, DigestAlgorithm } from '@waybill/oci';
 import { SMALL_BODY } from './small-body.js';
 import type { BodyStart } from './small-body.js';
@@ -57,7 +57,7 @@ export class UploadBytes {
         // before the session says what it holds: after a loss of power its word counts without another look
         await this.storage.persist(key);
       }
-      return { segment: { key, size: writer.size }, hash: hash && parseDigest(`${algorithm}:${hash.digest('hex')}`), aborted: end === 'aborted' };
+      return { segment: { key, size: writer.size }, hash: algorithm && hash && digestFrom(algorithm, hash), aborted: end === 'aborted' };
     });
   }
 
@@ -80,7 +80,7 @@ export class UploadBytes {
       if (end === 'aborted') throw new OciError('BLOB_UPLOAD_INVALID', 'the request ended before its body did');
       checkLength(writer.size - session.size, range);
       await writer.commit();
-      return { key, size: writer.size, hash: parseDigest(`${algorithm}:${hash.digest('hex')}`) };
+      return { key, size: writer.size, hash: digestFrom(algorithm, hash) };
     });
   }
 
@@ -91,7 +91,7 @@ export class UploadBytes {
     await this.readSegment(segment, (chunk) => {
       hash.update(chunk);
     });
-    return { ...segment, hash: parseDigest(`${algorithm}:${hash.digest('hex')}`) };
+    return { ...segment, hash: digestFrom(algorithm, hash) };
   }
 
   private readSegment(segment: Segment, take: (chunk: Buffer) => Promise<void> | undefined | void): Promise<void> {

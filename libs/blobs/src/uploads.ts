@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { newStorageKey, ObjectMissing, TruncatedObject } from '@waybill/blob-storage';
-import { digestAlgorithm, digestInvalid, nameUnknown, OciError, parseDigest, rangeInvalid, sizeInvalid, uploadUnknown } from '@waybill/oci';
+import { digestAlgorithm, digestFrom, digestInvalid, nameUnknown, OciError, rangeInvalid, sizeInvalid, uploadUnknown } from '@waybill/oci';
 import type { ByteRange, Digest, DigestAlgorithm, RepositoryName } from '@waybill/oci';
 import type { BlobLinks } from './blob-links.js';
 import type { ReservedKeys } from './reserved-keys.js';
@@ -205,7 +205,7 @@ function newClaim(): Claim {
 function hashOf(body: BodyStart, algorithm: DigestAlgorithm): Digest {
   const hash = createHash(algorithm);
   for (const chunk of body.chunks) hash.update(chunk);
-  return parseDigest(`${algorithm}:${hash.digest('hex')}`);
+  return digestFrom(algorithm, hash);
 }
 
 function refused(refusal: Refusal, outOfTurn: (size: number) => OciError): OciError {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { digestAlgorithm, digestInvalid, isDigestReference, parseDigest, parseManifest } from '@waybill/oci';
+import { digestAlgorithm, digestFrom, digestInvalid, isDigestReference, parseManifest } from '@waybill/oci';
 import type { Descriptor, Digest, DigestAlgorithm, ParsedManifest, Reference, Tag } from '@waybill/oci';
 
 /** Digests, distinct and in byte order (the order in which a push locks), with the sizes that the manifest gives them. */
@@ -59,7 +59,7 @@ export function parsePush(bytes: Buffer, contentType: string | undefined, refere
 }
 
 function digestOf(bytes: Buffer, algorithm: DigestAlgorithm): Digest {
-  return parseDigest(`${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`);
+  return digestFrom(algorithm, createHash(algorithm).update(bytes));
 }
 
 /** One digest never has two sizes in a parsed manifest. */

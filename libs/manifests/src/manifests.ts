@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { digestAlgorithm, unsupported } from '@waybill/oci';
+import { digestAlgorithm, digestFrom, unsupported } from '@waybill/oci';
 import type { Digest, Reference, RepositoryName, Tag } from '@waybill/oci';
 import type { ByteCache } from '@waybill/platform';
 import type { ManifestPush } from './manifest-push.js';
@@ -54,7 +54,8 @@ export class Manifests {
 
   private async load(digest: Digest): Promise<Buffer> {
     const bytes = await this.table.content(digest);
-    if (bytes === undefined || !digest.endsWith(`:${createHash(digestAlgorithm(digest)).update(bytes).digest('hex')}`)) throw new CorruptManifest(digest);
+    const algorithm = digestAlgorithm(digest);
+    if (bytes === undefined || digestFrom(algorithm, createHash(algorithm).update(bytes)) !== digest) throw new CorruptManifest(digest);
     this.cache.set(digest, bytes);
     return bytes;
   }

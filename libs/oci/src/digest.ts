@@ -1,3 +1,4 @@
+import type { Hash } from 'node:crypto';
 import { digestInvalid, quoted } from './errors.js';
 
 declare const brand: unique symbol;
@@ -33,6 +34,11 @@ export function parseDigestAlgorithm(text: string): DigestAlgorithm {
 
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.length === 71 ? 'sha256' : 'sha512';
+}
+
+/** The digest of all bytes that went through `hash`, which takes no more after it. */
+export function digestFrom(algorithm: DigestAlgorithm, hash: Hash): Digest {
+  return parseDigest(`${algorithm}:${hash.digest('hex')}`);
 }
 
 /** The part after the colon: 64 or 128 lower-case hex digits. */

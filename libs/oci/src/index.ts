@@ -1,4 +1,4 @@
-export { EMPTY_DIGESTS, digestAlgorithm, digestHex, isDigest, isDigestAlgorithm, parseDigest, parseDigestAlgorithm } from './digest.js';
+export { EMPTY_DIGESTS, digestAlgorithm, digestFrom, digestHex, isDigest, isDigestAlgorithm, parseDigest, parseDigestAlgorithm } from './digest.js';
 export type { Digest, DigestAlgorithm } from './digest.js';
 export { isRepositoryName, organisationOf, parseRepositoryName } from './repository-name.js';
 export type { RepositoryName } from './repository-name.js';

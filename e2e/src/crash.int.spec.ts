@@ -38,6 +38,32 @@ describe('after kill -9', () => {
     }
   });
 
+  it('of the database alone, uploads that began before it and after it complete', async () => {
+    const registry = await RegistryProcess.start();
+    const client = new RegistryClient(registry.baseUrl);
+    const begin = async () => {
+      const blob = blobFixture({ random: 500 });
+      const answer = await client.appendUpload(await openUpload(client, 'crash/database'), blob.bytes);
+      expectStatus(answer, 202);
+      return { blob, location: locationOf(answer) };
+    };
+    try {
+      // as many as make the registry reserve further keys, which must not be forgotten with the database's last moments
+      const begun = [];
+      for (let i = 0; i < 60; i += 1) begun.push(await begin());
+      await registry.killPostgres();
+      await registry.ready();
+      for (const { blob, location } of begun) expectBlobCreated(await client.completeUpload(location, blob.digest), 'crash/database', blob.digest);
+      for (let i = 0; i < 80; i += 1) {
+        const { blob, location } = await begin();
+        expectBlobCreated(await client.completeUpload(location, blob.digest), 'crash/database', blob.digest);
+      }
+    } finally {
+      client.close();
+      await registry.stop();
+    }
+  });
+
   it('an upload of a killed process goes on in another process on the same database and storage', async () => {
     const [database, folder] = await Promise.all([testDatabase(), temporaryFolder('two')]);
     const common = { databaseUrl: database.url, dataFolder: folder.path, settings };

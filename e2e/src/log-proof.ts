@@ -1,8 +1,8 @@
 import { verifyLog } from '@waybill/event-log/postgres';
-import type { TestDatabase } from '@waybill/testing/postgres';
+import type { Database } from '@waybill/platform';
 
 /** The last word of a suite: the log, folded from its first event, gives the state tables row for row, and it has seen something. */
-export function logIsEqual(database: () => TestDatabase | undefined): { readonly promise: string; readonly check: () => Promise<void> } {
+export function logIsEqual(database: () => { readonly database: Database } | undefined): { readonly promise: string; readonly check: () => Promise<void> } {
   return {
     promise: 'afterwards the log, folded from its first event, equals the state tables',
     check: async () => {

@@ -3,17 +3,18 @@ import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { blobFixture, digestOf, freePort, freshBytes, isRecord, openUpload, pushBlob, RegistryClient, RegistryProcess, RunningChild, temporaryFolder } from '@waybill/testing';
+import { blobFixture, digestOf, freePort, freshBytes, isRecord, openUpload, pushBlob, RegistryClient, RegistryProcess, RunningChild, startCommand, temporaryFolder } from '@waybill/testing';
 import { testDatabase } from '@waybill/testing/postgres';
 
 const workspace = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The registry as `npm start` runs it, for what RegistryProcess does not show: its exit code and its two streams. */
 function start(environment: Readonly<Record<string, string>>): RunningChild {
+  const { flags, environment: always } = startCommand(workspace);
   return new RunningChild({
     command: join(workspace, 'node_modules', '.bin', 'node'),
-    arguments: ['--no-incremental-marking', join(workspace, 'apps', 'registry', 'dist', 'main.js')],
-    environment: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },
+    arguments: [...flags, join(workspace, 'apps', 'registry', 'dist', 'main.js')],
+    environment: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...always, ...environment },
   });
 }
 

@@ -57,6 +57,46 @@ export function describeDeletes(test: RegistryTest): void {
       expect((await client.getManifest(repository, 'v1')).body.equals(content.manifest('other').bytes)).toBe(true);
     });
 
+    test('that a live index lists is refused with 405 UNSUPPORTED and changes nothing; its tag may go, and it may once no index lists it', async ({ client, repository }) => {
+      const nested = buildContent({
+        blobs: { config: { json: { for: 'children' } } },
+        manifests: {
+          app: { kind: 'image', config: 'config', layers: [] },
+          inner: { kind: 'index', manifests: ['app'] },
+          outer: { kind: 'index', manifests: ['inner'] },
+          second: { kind: 'index', manifests: ['app'], annotations: { again: 'true' } },
+        },
+      });
+      await pushContent(client, repository, nested, { child: 'app', v1: 'outer' });
+      const [child, inner, outer, second] = [nested.manifest('app'), nested.manifest('inner'), nested.manifest('outer'), nested.manifest('second')];
+      const refused = async ({ digest, bytes }: typeof child, indexes: readonly string[]): Promise<void> => {
+        const answer = await client.deleteManifest(repository, digest);
+        expectError(answer, 405, 'UNSUPPORTED');
+        expect(answer.header('Allow')).toBe('GET, HEAD, PUT');
+        expect(indexes.some((index) => String(answer.errors()[0]?.message).includes(index))).toBe(true);
+        expect((await client.getManifest(repository, digest)).body.equals(bytes)).toBe(true);
+      };
+      await refused(child, [inner.digest, second.digest]);
+      expectStatus(await client.getManifest(repository, 'child'), 200);
+      expectStatus(await client.deleteManifest(repository, 'child'), 202);
+      expectStatus(await client.deleteManifest(repository, 'v1'), 202);
+      // an index without a tag is live all the same
+      await refused(inner, [outer.digest]);
+      expectStatus(await client.deleteManifest(repository, outer.digest), 202);
+      expectStatus(await client.deleteManifest(repository, inner.digest), 202);
+      await refused(child, [second.digest]);
+      expectStatus(await client.deleteManifest(repository, second.digest), 202);
+      expectStatus(await client.deleteManifest(repository, child.digest), 202);
+      expectError(await client.getManifest(repository, child.digest), 404, 'MANIFEST_UNKNOWN');
+    });
+
+    test('of one repository is not held back by an index of another', async ({ client, repository, otherRepository }) => {
+      await pushContent(client, otherRepository, content, { v1: 'multi' });
+      await Promise.all(content.blobs().map((blob) => pushBlob(client, repository, blob)));
+      await pushManifest(client, repository, app);
+      expectStatus(await client.deleteManifest(repository, app.digest), 202);
+    });
+
     test('works for sha512 manifests and for what is tagged by sha512', async ({ client, repository }) => {
       const sha512 = buildContent({ blobs: { config: '{}' }, manifests: { app: { kind: 'image', config: 'config', layers: [], algorithm: 'sha512' } } });
       await pushBlob(client, repository, sha512.blob('config'));

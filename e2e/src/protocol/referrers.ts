@@ -145,6 +145,34 @@ export function describeReferrers(test: RegistryTest): void {
       expect(referrers(await client.listReferrers(otherRepository, app.digest))).toEqual([]);
     });
 
+    test('what an old client lists under a fallback tag is answered where it has the subject, however the tag moves; the rest of the list is not, nor is the list', async ({ client, repository }) => {
+      const old = buildContent({
+        blobs: { config: '{}' },
+        manifests: {
+          app: { kind: 'image', config: 'config', layers: [] },
+          signature: { kind: 'image', config: 'config', layers: [], subject: 'app', artifactType: 'application/vnd.example.signature' },
+          sbom: { kind: 'image', config: 'config', layers: [], subject: 'app', artifactType: 'application/vnd.example.sbom' },
+          // cosign's older form: it belongs to the image by the list alone
+          unrelated: { kind: 'image', config: 'config', layers: [], annotations: { of: 'nobody' } },
+          first: { kind: 'index', manifests: ['signature'] },
+          whole: { kind: 'index', manifests: ['signature', 'sbom', 'unrelated'] },
+        },
+      });
+      const { digest } = old.manifest('app');
+      const tag = digest.replace(':', '-');
+      const listed = async (query = ''): Promise<unknown[]> => referrers(await client.listReferrers(repository, digest, query)).map((entry) => entry['digest']).toSorted();
+      const both = [old.manifest('signature').digest, old.manifest('sbom').digest].toSorted();
+      await pushContent(client, repository, old, { [tag]: 'first' });
+      expect(await listed()).toEqual(both);
+      expectStatus(await client.putManifest(repository, tag, old.manifest('whole').bytes, mediaTypes.index), 201);
+      expect(await listed()).toEqual(both);
+      expect(await listed('?artifactType=application/vnd.example.sbom')).toEqual([old.manifest('sbom').digest]);
+      expect((await client.listTags(repository)).json()).toEqual({ name: repository, tags: [tag] });
+      expect((await client.getManifest(repository, tag)).body.equals(old.manifest('whole').bytes)).toBe(true);
+      expectStatus(await client.deleteManifest(repository, tag), 202);
+      expect(await listed()).toEqual(both);
+    });
+
     test('a fallback tag that a client maintains by hand is an ordinary tag', async ({ client, repository }) => {
       await pushContent(client, repository, content);
       const tag = app.digest.replace(':', '-');

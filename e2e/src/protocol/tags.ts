@@ -121,7 +121,7 @@ export function describeTags(test: RegistryTest): void {
   });
 }
 
-export function tagList(body: unknown): { readonly name: unknown; readonly tags: readonly unknown[] } {
+function tagList(body: unknown): { readonly name: unknown; readonly tags: readonly unknown[] } {
   if (typeof body !== 'object' || body === null || !('name' in body) || !('tags' in body) || !Array.isArray(body.tags)) throw new Error(`Expected a tag list, got ${JSON.stringify(body)}`);
   return { name: body.name, tags: body.tags };
 }

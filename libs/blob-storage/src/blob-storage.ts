@@ -21,6 +21,14 @@ export type ByteSink = (chunk: Buffer) => Promise<void>;
  */
 export abstract class BlobStorage {
   /**
+   * Says that objects will be written under these new keys soon, so that what can be done for all of them at once is done now. A hint:
+   * `create` may be called before, during and after it, and works the same without it. A rejection is for the log: a later `create`
+   * meets whatever stands in the way. A prepared key is one that was never committed, to this process and to others; `delete` removes
+   * what was prepared for it, and a process that dies leaves that behind, so a key's intent has to be durable first.
+   */
+  async prepare(_keys: readonly StorageKey[]): Promise<void> {}
+
+  /**
    * Begins the object of `key`. In this process nothing can be read under `key` before `commit`. Another process, or a later one after
    * a crash, may see the bytes of a writer that has not committed (the file system adapter writes to the final name): callers ask
    * only for keys that a database transaction recorded after `commit`.

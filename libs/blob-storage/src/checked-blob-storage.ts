@@ -3,7 +3,7 @@ import { BlobStorage, type BlobWriter, type ByteRange, type ByteSink, type Stora
 import { CheckedWriter } from './checked-blob-writer.js';
 import { ObjectMissing, TruncatedObject, WriterMisuse } from './errors.js';
 
-export type BlobStorageOperation = 'write' | 'commit' | 'cancel' | 'persist' | 'read' | 'stat' | 'delete' | 'presign' | 'check';
+export type BlobStorageOperation = 'prepare' | 'write' | 'commit' | 'cancel' | 'persist' | 'read' | 'stat' | 'delete' | 'presign' | 'check';
 
 /** One finished call. `bytes` is what a read handed out, or what a commit made readable; 0 elsewhere. */
 export interface BlobStorageCall {
@@ -23,6 +23,10 @@ const LONGEST_PRESIGN_SECONDS = 7 * 24 * 3600;
 export class CheckedBlobStorage extends BlobStorage {
   constructor(private readonly inner: BlobStorage, private readonly observe: (call: BlobStorageCall) => void = () => undefined) {
     super();
+  }
+
+  override prepare(keys: readonly StorageKey[]): Promise<void> {
+    return this.call('prepare', () => this.inner.prepare(keys));
   }
 
   /** @throws RangeError for a size that is no whole number from 0 to 2^53 - 1 */

@@ -4,6 +4,7 @@ import { blobUnknown, nameUnknown } from '@waybill/oci';
 import type { Digest, RepositoryName } from '@waybill/oci';
 import { Gather } from '@waybill/platform';
 import type { Database, Statement } from '@waybill/platform';
+import type { LinkFilter } from './link-filter.js';
 
 /** A blob as a repository has it: where its bytes are, and how many. */
 export interface BlobLink {
@@ -38,18 +39,37 @@ const EXISTS: Statement = { name: 'repo-exists', text: 'SELECT 1 FROM reg.repo W
 const MOUNT: Statement = { name: 'blob-mount', text: 'SELECT reg.mount_blob_v1($1, $2, $3, $4, $5) AS mounted' };
 const UNLINK: Statement = { name: 'blob-unlink', text: 'SELECT reg.unlink_blob_v1($1, $2, $3) AS outcome' };
 
-/** Which blobs a repository has. Always asked of the database, never cached: a DELETE elsewhere is a 404 here at once (event-log.md section 8). */
+/**
+ * Which blobs a repository has. Always asked of the database, never cached: a DELETE elsewhere is a 404 here at once (event-log.md section 8). Only what
+ * a repository surely has not may be known without it.
+ */
 export class BlobLinks {
   private readonly lookups = new Gather<Question, Row | undefined>((questions) => this.findAll(questions));
 
-  constructor(private readonly database: Database) {}
+  constructor(private readonly database: Database, private readonly filter: LinkFilter) {}
+
+  /**
+   * As `get`, for an answer without a body: what is surely not there is not looked up. A missing repository is a missing blob here, because the
+   * length of the answer would else tell what the filter says. @throws OciError BLOB_UNKNOWN
+   */
+  async head(repository: RepositoryName, digest: Digest): Promise<BlobLink> {
+    const link = this.filter.mayHave(repository, digest) ? await this.find(repository, digest) : undefined;
+    if (link === undefined) throw blobUnknown(digest);
+    return link;
+  }
 
   /** @throws OciError NAME_UNKNOWN, BLOB_UNKNOWN */
   async get(repository: RepositoryName, digest: Digest): Promise<BlobLink> {
     const row = await this.lookups.ask({ repository, digest });
     if (!row?.known) throw nameUnknown(repository);
     if (row.storage_key === null) throw blobUnknown(digest);
-    return { digest, size: Number(row.size), key: parseStorageKey(row.storage_key) };
+    return linkOf(digest, row.size, row.storage_key);
+  }
+
+  /** As `get`; undefined where there is none. */
+  async find(repository: RepositoryName, digest: Digest): Promise<BlobLink | undefined> {
+    const row = await this.lookups.ask({ repository, digest });
+    return row === undefined || row.storage_key === null ? undefined : linkOf(digest, row.size, row.storage_key);
   }
 
   async repositoryExists(repository: RepositoryName): Promise<boolean> {
@@ -58,6 +78,7 @@ export class BlobLinks {
 
   /** Links a blob of `from`, or of any repository without it. False where that cannot be: nothing is said about why (wire-protocol row 11). */
   async mount(repository: RepositoryName, mustExist: boolean, digest: Digest, from: RepositoryName | undefined, meta: string): Promise<boolean> {
+    this.filter.add(repository, digest);
     const [row] = await this.database.sql<{ mounted: boolean }>(MOUNT, [repository, mustExist, digest, from, meta]);
     return row?.mounted === true;
   }
@@ -76,4 +97,8 @@ export class BlobLinks {
     for (const row of rows) answers[Number(row.i) - 1] = row;
     return answers;
   }
+}
+
+function linkOf(digest: Digest, size: string | null, key: string): BlobLink {
+  return { digest, size: Number(size), key: parseStorageKey(key) };
 }

@@ -48,7 +48,7 @@ export class BlobRoutes {
   }
 
   private async head(request: RequestOf<'headBlob'>, exchange: Exchange): Promise<void> {
-    const link = await this.links.get(request.repository, request.digest);
+    const link = await this.links.head(request.repository, request.digest);
     if (isNotModified(exchange.request, link.digest)) return exchange.reply(304, identity(link));
     exchange.reply(200, [...headers(link), 'Content-Length', String(link.size)]);
   }

@@ -7,6 +7,8 @@ import { BlobReads } from './blob-reads.js';
 import type { BlobReadOptions } from './blob-reads.js';
 import { BlobRoutes } from './blob-routes.js';
 import type { BlobRouteOptions } from './blob-routes.js';
+import { LinkFilter } from './link-filter.js';
+import { LocalUploads } from './local-uploads.js';
 import type { UploadKey } from './upload-key.js';
 import { UploadReaper } from './upload-reaper.js';
 import { UploadRoutes } from './upload-routes.js';
@@ -20,6 +22,8 @@ import { Uploads } from './uploads.js';
 export interface BlobsOptions extends BlobRouteOptions, BlobReadOptions, UploadTimes {
   readonly database: Database;
   readonly storage: BlobStorage;
+  /** Whether no other process serves this database: uploads may then wait for a row until they need one (ADR 0010). */
+  readonly alone: boolean;
   /** Signs the ids of uploads: see readUploadKey. */
   readonly uploadKey: UploadKey;
   /** Seconds between two passes of the reaper. */
@@ -31,30 +35,36 @@ export interface BlobsOptions extends BlobRouteOptions, BlobReadOptions, UploadT
 /** The endpoints of the role `blobs`. */
 export type BlobHandlers = ReturnType<BlobRoutes['handlers']> & ReturnType<UploadRoutes['handlers']>;
 
-/** Blobs and uploads: the role `blobs`. The reaper runs while the application does. */
+/** Blobs and uploads: the role `blobs`. The reaper runs while the application does; at its end no upload is known to this process alone. */
 @Module({})
 export class BlobsModule implements OnApplicationBootstrap, OnApplicationShutdown {
-  constructor(private readonly reaper: UploadReaper) {}
+  constructor(private readonly reaper: UploadReaper, private readonly local: LocalUploads, private readonly filter: LinkFilter) {}
 
-  static register(options: BlobsOptions): { readonly module: DynamicModule; readonly handlers: BlobHandlers; readonly reaper: UploadReaper } {
-    const links = new BlobLinks(options.database);
+  static register(options: BlobsOptions): { readonly module: DynamicModule; readonly handlers: BlobHandlers; readonly reaper: UploadReaper; readonly local: LocalUploads } {
+    const filter = new LinkFilter(options.database, options.alone, options.report);
+    const links = new BlobLinks(options.database, filter);
     const blobs = new BlobRoutes(links, new BlobReads(options.storage, options), options);
-    const uploads = new Uploads(
-      new UploadIds(options.uploadKey), new UploadSessionTable(options.database, options), new UploadBytes(options.storage), new ReservedKeys(options.database), links, options.mustExist,
-    );
+    const places = { table: new UploadSessionTable(options.database, options, filter), bytes: new UploadBytes(options.storage), reserved: new ReservedKeys(options.database, options.storage) };
+    const local = new LocalUploads(options.alone, places, options.report);
+    const uploads = new Uploads(new UploadIds(options.uploadKey), local, places, links, options.mustExist);
     const reaper = new UploadReaper(options.database, options.storage, options.reapEvery, options.report);
     return {
-      module: { module: BlobsModule, providers: [{ provide: UploadReaper, useValue: reaper }] },
+      module: { module: BlobsModule, providers: [{ provide: UploadReaper, useValue: reaper }, { provide: LocalUploads, useValue: local }, { provide: LinkFilter, useValue: filter }] },
       handlers: { ...blobs.handlers(), ...new UploadRoutes(uploads, blobs).handlers() },
       reaper,
+      local,
     };
   }
 
   onApplicationBootstrap(): void {
     this.reaper.start();
+    this.local.start();
+    this.filter.start();
   }
 
-  onApplicationShutdown(): Promise<void> {
-    return this.reaper.stop();
+  async onApplicationShutdown(): Promise<void> {
+    await this.reaper.stop();
+    await this.local.stop();
+    await this.filter.stop();
   }
 }

@@ -1,4 +1,5 @@
-import { formatRequest, formatUploadRange } from '@waybill/oci';
+import { formatRequest, formatUploadRange, rangeInvalid } from '@waybill/oci';
+import type { OciError } from '@waybill/oci';
 import type { UploadOwner } from './upload-id.js';
 
 /** Where a session is and how far it got: `Location`, `Range` and `Docker-Upload-UUID` (wire-protocol rows 4a to 13, U1, U2). */
@@ -8,4 +9,9 @@ export function uploadHeaders(owner: UploadOwner, size: number): Record<string, 
     Range: formatUploadRange(size),
     'Docker-Upload-UUID': owner.upload,
   };
+}
+
+/** 416 for bytes that do not go where the session stands, and for the loser of two writers, with the true offset. */
+export function outOfTurn(owner: UploadOwner, size: number): OciError {
+  return rangeInvalid(`the upload stands at byte ${size} or another request is writing to it: ask for its state and continue from there`, uploadHeaders(owner, size));
 }

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { newStorageKey } from '@waybill/blob-storage';
 import { parseRepositoryName } from '@waybill/oci';
 import { UploadIds } from './upload-id.js';
 
@@ -7,20 +8,39 @@ const keyOf = (secret: Buffer) => ({ secret, clockOffset: 0 });
 const unknown = expect.objectContaining({ code: 'BLOB_UPLOAD_UNKNOWN' });
 
 describe('the id of an upload', () => {
-  const ids = new UploadIds(keyOf(randomBytes(32)));
+  const secret = randomBytes(32);
+  const ids = new UploadIds(keyOf(secret));
+  const replica = new UploadIds(keyOf(secret));
 
   it.each(['sha256', 'sha512'] as const)('tells every replica that has the key what it was made for, with %s', (algorithm) => {
     const made = ids.make(app, 'alice', algorithm, 1_800_000_000_123);
-    expect(ids.parse(made.upload, app, 'alice')).toEqual(made);
+    for (const any of [ids, replica]) expect(any.parse(made.upload, app, 'alice')).toEqual(made);
     expect(made).toMatchObject({ algorithm, startedAt: new Date(1_800_000_000_123), repository: app, principal: 'alice' });
     expect(made.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   });
 
+  it('tells what the upload holds, where it was given out with bytes, and stays the id of the same upload', () => {
+    const made = ids.make(app, 'alice', 'sha512');
+    const segment = { key: newStorageKey(), size: 64 * 1024 };
+    const holding = ids.holding(made, segment);
+    expect(holding).toEqual({ ...made, upload: holding.upload, held: segment });
+    for (const any of [ids, replica]) {
+      expect(any.parse(holding.upload, app, 'alice')).toEqual(holding);
+      expect(() => any.parse(holding.upload, app, 'bob')).toThrow(unknown);
+    }
+    for (let i = 0; i < holding.upload.length; i++) {
+      const other = holding.upload.slice(0, i) + (holding.upload[i] === 'A' ? 'B' : 'A') + holding.upload.slice(i + 1);
+      expect(() => ids.parse(other, app, 'alice')).toThrow(unknown);
+    }
+  });
+
   it('opens nothing in another repository, for another principal, or with another key', () => {
     const { upload } = ids.make(app, 'alice', 'sha256');
-    expect(() => ids.parse(upload, parseRepositoryName('team/ap'), 'alice')).toThrow(unknown);
-    expect(() => ids.parse(upload, app, 'bob')).toThrow(unknown);
-    expect(() => ids.parse(upload, parseRepositoryName('team'), 'app\0alice')).toThrow(unknown);
+    for (const any of [ids, replica]) {
+      expect(() => any.parse(upload, parseRepositoryName('team/ap'), 'alice')).toThrow(unknown);
+      expect(() => any.parse(upload, app, 'bob')).toThrow(unknown);
+      expect(() => any.parse(upload, parseRepositoryName('team'), 'app\0alice')).toThrow(unknown);
+    }
     expect(() => new UploadIds(keyOf(randomBytes(32))).parse(upload, app, 'alice')).toThrow(unknown);
   });
 
@@ -31,6 +51,13 @@ describe('the id of an upload', () => {
       expect(() => ids.parse(other, app, '')).toThrow(unknown);
     }
     for (const other of [`${upload}A`, upload.slice(0, -1), `${upload}=`, upload.slice(0, 16), '']) expect(() => ids.parse(other, app, '')).toThrow(unknown);
+  });
+
+  it('is never read as one that says what the upload holds, whatever the repository is called', () => {
+    const long = parseRepositoryName(`${'a'.repeat(19)}b`);
+    const bytes = Buffer.from(ids.make(long, '', 'sha256').upload, 'base64url');
+    const forged = Buffer.concat([bytes.subarray(0, 23), Buffer.from('a'.repeat(19)), bytes.subarray(23)]).toString('base64url');
+    expect(() => replica.parse(forged, parseRepositoryName('b'), '')).toThrow(unknown);
   });
 
   it('carries the HMAC-SHA-256 of what it says', () => {

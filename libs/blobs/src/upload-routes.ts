@@ -6,7 +6,7 @@ import type { BlobRoutes } from './blob-routes.js';
 import { announcedLength, hasBody } from './transfer.js';
 import { uploadHeaders } from './upload-headers.js';
 import type { UploadOwner } from './upload-id.js';
-import type { Uploads } from './uploads.js';
+import type { UploadProgress, Uploads } from './uploads.js';
 
 type UploadKind = 'startUpload' | 'uploadBlob' | 'mountBlob' | 'getUpload' | 'appendUpload' | 'completeUpload' | 'cancelUpload';
 
@@ -27,7 +27,7 @@ export class UploadRoutes {
   }
 
   private async start(repository: RepositoryName, algorithm: DigestAlgorithm, exchange: Exchange): Promise<void> {
-    replyProgress(exchange, 202, await this.uploads.start(repository, exchange.principal, algorithm), 0);
+    replyProgress(exchange, 202, { owner: await this.uploads.start(repository, exchange.principal, algorithm), size: 0 });
   }
 
   /** A POST that only names the digest, without its bytes, announces an upload; zero bytes are the whole blob where the digest says so. */
@@ -45,14 +45,13 @@ export class UploadRoutes {
   }
 
   private async status(request: RequestOf<'getUpload'>, exchange: Exchange): Promise<void> {
-    const owner = this.owner(request, exchange);
-    replyProgress(exchange, 204, owner, await this.uploads.size(owner));
+    replyProgress(exchange, 204, await this.uploads.status(this.owner(request, exchange)));
   }
 
   private async append(request: RequestOf<'appendUpload'>, exchange: Exchange): Promise<void> {
     const owner = this.owner(request, exchange);
     const range = await this.contentRange(owner, exchange);
-    replyProgress(exchange, 202, owner, await this.uploads.append(owner, exchange.request, range));
+    replyProgress(exchange, 202, await this.uploads.append(owner, exchange.request, range));
   }
 
   private async complete(request: RequestOf<'completeUpload'>, exchange: Exchange): Promise<void> {
@@ -77,13 +76,13 @@ export class UploadRoutes {
     if (header === undefined) return undefined;
     const range = parseContentRange(header);
     if (range === undefined) {
-      const size = await this.uploads.size(owner);
+      const { size } = await this.uploads.status(owner);
       throw rangeInvalid(`the Content-Range ${JSON.stringify(header.slice(0, 64))} is malformed: send <first byte>-<last byte>`, uploadHeaders(owner, size));
     }
     const announced = announcedLength(exchange.request);
     if (announced !== undefined && announced !== range.end - range.start + 1) {
       // the place of the chunk is looked at first: a chunk out of order is answered 416, whatever else is wrong with it
-      const size = await this.uploads.size(owner);
+      const { size } = await this.uploads.status(owner);
       if (range.start !== size) throw rangeInvalid(`the chunk begins at byte ${range.start}, the upload stands at byte ${size}`, uploadHeaders(owner, size));
       throw sizeInvalid(`Content-Range announces ${range.end - range.start + 1} bytes, Content-Length ${announced}`);
     }
@@ -95,7 +94,7 @@ function isEmptyDigest(digest: Digest): boolean {
   return digest === EMPTY_DIGESTS.sha256 || digest === EMPTY_DIGESTS.sha512;
 }
 
-function replyProgress(exchange: Exchange, status: 202 | 204, owner: UploadOwner, size: number): void {
+function replyProgress(exchange: Exchange, status: 202 | 204, { owner, size }: UploadProgress): void {
   exchange.reply(status, Object.entries(uploadHeaders(owner, size)).flat());
 }
 

@@ -4,6 +4,7 @@ import { nameUnknown, parseDigest, uploadUnknown } from '@waybill/oci';
 import type { Digest } from '@waybill/oci';
 import { sqlState } from '@waybill/platform';
 import type { Database, Statement } from '@waybill/platform';
+import type { LinkFilter } from './link-filter.js';
 import type { UploadOwner } from './upload-id.js';
 
 /** The exclusive right to write to a session for a while: `key` is the one object that may be written under it. */
@@ -55,17 +56,24 @@ const RELEASE: Statement = { name: 'upload-release', text: 'SELECT reg.release_u
 const APPEND: Statement = { name: 'upload-append', text: 'SELECT * FROM reg.append_upload_v1($1, $2, $3, $4, make_interval(secs => $5), $6, $7, $8, $9)' };
 const FIND: Statement = { name: 'upload-find', text: 'SELECT reg.find_upload_v1($1, $2, $3, $4) AS size' };
 const CANCEL: Statement = { name: 'upload-cancel', text: 'SELECT reg.cancel_upload_v1($1, $2, $3, $4, make_interval(secs => $5)) AS cancelled' };
+const ADOPT: Statement = { name: 'upload-adopt', text: 'SELECT reg.adopt_upload_v1($1, $2, $3, $4, make_interval(secs => $5), $6, $7, $8) AS adopted' };
+const FINISH: Statement = { name: 'upload-finish', text: 'SELECT reg.finish_upload_v1($1, $2, $3, $4, $5, $6, $7) AS linked' };
 const COMPLETE: Statement = { name: 'upload-complete', text: 'SELECT * FROM reg.complete_upload_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)' };
 
 /** The rows of reg.upload_session, through the functions of migrations/0003-uploads.sql. One round trip a call. */
 export class UploadSessionTable {
-  constructor(private readonly database: Database, private readonly times: UploadTimes) {}
+  constructor(private readonly database: Database, private readonly times: UploadTimes, private readonly filter: LinkFilter) {}
 
   /** @param offset where the caller's bytes go; undefined: wherever the session stands. @throws OciError BLOB_UPLOAD_UNKNOWN */
   async claim(owner: UploadOwner, offset: number | undefined, claim: Claim): Promise<ClaimOutcome> {
     const values = [owner.id, owner.repository, owner.principal, owner.startedAt, this.times.expiry, offset, claim.writer, claim.key, this.times.lease];
     const [row] = await this.database.sql<ClaimRow>(CLAIM, values);
     return row?.outcome === 'claimed' ? { outcome: 'claimed', session: sessionOf(row) } : refusal(row);
+  }
+
+  /** Seconds without a request that writes until an upload is given up. */
+  get expiry(): number {
+    return this.times.expiry;
   }
 
   /** Seconds between two calls of `extend` that keep a claim. */
@@ -103,6 +111,28 @@ export class UploadSessionTable {
     return refusal(row && { ...row, digest: null });
   }
 
+  /**
+   * Gives an upload that has no row the one that says what it holds; `hash` is that of its bytes where it may be trusted. True where it has a row now,
+   * whatever that says. False: the object is a blob by now, or the reaper's. @param idle seconds since the request that wrote the bytes
+   */
+  async adopt(owner: UploadOwner, segment: Segment, hash: Digest | undefined, idle: number): Promise<boolean> {
+    const values = [owner.id, owner.repository, owner.principal, owner.startedAt, this.times.expiry - idle, segment.key, segment.size, hash];
+    const [row] = await this.database.sql<{ adopted: boolean }>(ADOPT, values);
+    return row?.adopted === true;
+  }
+
+  /**
+   * Makes an object under a reserved key a blob of the repository, with its event, in one durable transaction, for an upload that has no row. The
+   * object must be persisted and checked against the digest. Repeating it succeeds. @returns false where the key is not reserved any more.
+   * @throws OciError NAME_UNKNOWN
+   */
+  async finish(owner: UploadOwner, mustExist: boolean, object: Segment, digest: Digest, meta: string): Promise<boolean> {
+    this.filter.add(owner.repository, digest);
+    const [row] = await this.database.sql<{ linked: boolean }>(FINISH, [owner.repository, mustExist, object.key, object.size, digest, owner.startedAt, meta])
+      .catch((error: unknown) => Promise.reject(repositoryMissing(owner, error)));
+    return row?.linked === true;
+  }
+
   /** Bytes that a next request can build on; undefined where there is no such open session. */
   async find(owner: UploadOwner): Promise<number | undefined> {
     const [row] = await this.database.sql<{ size: string | null }>(FIND, [owner.id, owner.repository, owner.principal, owner.startedAt]);
@@ -123,13 +153,17 @@ export class UploadSessionTable {
   async complete(owner: UploadOwner, mustExist: boolean, by: Completion, object: Segment, digest: Digest, meta: string): Promise<'linked' | 'busy' | Digest> {
     const writer = typeof by === 'string' ? undefined : by.writer;
     const values = [owner.id, owner.repository, owner.principal, owner.startedAt, mustExist, writer, by === 'whole', object.key, object.size, digest, meta];
-    const [row] = await this.database.sql<{ outcome: string; digest: string | null }>(COMPLETE, values).catch((error: unknown) => {
-      throw sqlState(error) === 'WB404' ? nameUnknown(owner.repository) : error;
-    });
+    this.filter.add(owner.repository, digest);
+    const [row] = await this.database.sql<{ outcome: string; digest: string | null }>(COMPLETE, values)
+      .catch((error: unknown) => Promise.reject(repositoryMissing(owner, error)));
     if (row?.outcome === 'linked' || row?.outcome === 'busy') return row.outcome;
     if (row?.outcome === 'done') return parseDigest(row.digest ?? '');
     throw uploadUnknown();
   }
+}
+
+function repositoryMissing(owner: UploadOwner, error: unknown): unknown {
+  return sqlState(error) === 'WB404' ? nameUnknown(owner.repository) : error;
 }
 
 function refusal(row: { outcome: string; size: string; digest: string | null } | undefined): Refusal {

@@ -45,6 +45,8 @@ function blobsRole(config: Config, { database, storage, uploadKey, logger }: Inf
   return BlobsModule.register({
     database,
     storage,
+    // the embedded server is this process's own; workers are given its address
+    alone: config.database.url === undefined,
     uploadKey,
     ...config.uploads,
     mustExist: repositoryMatcher(config.registry.mustExist),

@@ -1,6 +1,7 @@
+import cluster from 'node:cluster';
 import { Metrics, startHttp } from '@waybill/platform';
 import type { Config, HealthCheck, HttpLimits, Logger, RunningHttp } from '@waybill/platform';
-import { openDatabaseServer } from './database-server.js';
+import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
 import { buildInfrastructure } from './infrastructure.js';
 import type { Infrastructure } from './infrastructure.js';
 import { policyGuard } from './policy.js';
@@ -29,6 +30,8 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
     ends.push(() => server.stop());
     const infrastructure = await buildInfrastructure(config, server.url, logger);
     ends.push(() => infrastructure.close());
+    // of workers, the first process has said it
+    if (cluster.isPrimary) await warnOfTooFewSessions(config, infrastructure.database, (text) => logger.warn(text));
     const http = await serve(roles, config, infrastructure);
     ends.push(() => http.close());
     return { http, close };

@@ -1,10 +1,10 @@
 import cluster from 'node:cluster';
 import type { Worker } from 'node:cluster';
 import { once } from 'node:events';
-import { migrate } from '@waybill/platform';
+import { migrate, PgDatabase } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
 import type { Running } from './bootstrap.js';
-import { openDatabaseServer } from './database-server.js';
+import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
 
 /** Milliseconds before a worker that died is replaced: a fault that comes back at once must not become a loop. */
 const REPLACE_AFTER = 500;
@@ -40,12 +40,22 @@ export async function superviseWorkers(config: Config, logger: Logger): Promise<
   };
   try {
     await migrate(server.url);
+    await warn(config, server.url, logger);
     const workers = Array.from({ length: config.http.workers }, (_, n) => start(n));
     const [address] = await Promise.all(workers.map(listening));
     return { address: address ?? '', close };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+async function warn(config: Config, url: string, logger: Logger): Promise<void> {
+  const database = new PgDatabase({ url, poolSize: 1 });
+  try {
+    await warnOfTooFewSessions(config, database, (text) => logger.warn(text));
+  } finally {
+    await database.close();
   }
 }
 

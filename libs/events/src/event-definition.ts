@@ -40,8 +40,6 @@ export class EventUnreadable extends Error {
   }
 }
 
-export type EventDefinition<Type extends string, Schema extends z.ZodType> = ReturnType<typeof defineEvent<Type, Schema>>;
-
 /** Binds a type to its schemas, its stream and its effect. `read` and `fold` throw EventUnreadable. */
 export function defineEvent<Type extends string, Schema extends z.ZodType>(definition: Definition<Type, Schema>) {
   const { type, schema_version, data, stream, evolve } = definition;

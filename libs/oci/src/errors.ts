@@ -164,24 +164,9 @@ export function rangeUnsatisfiable(size: number): OciError {
   return new OciError('BLOB_UPLOAD_INVALID', `none of the ranges is within the ${size} bytes of the blob`, { status: 416, headers: { 'Content-Range': `bytes */${size}` } });
 }
 
-/** 413. `limit` in bytes. */
-export function blobTooLarge(limit: number): OciError {
-  return new OciError('BLOB_UPLOAD_INVALID', `the blob has more than ${limit} bytes`, { status: 413 });
-}
-
-/** 400: the upload cannot go on, for a reason that has no code of its own. */
-export function uploadInvalid(message: string): OciError {
-  return new OciError('BLOB_UPLOAD_INVALID', message);
-}
-
 /** 400: the body is shorter or longer than announced. */
 export function sizeInvalid(message: string): OciError {
   return new OciError('SIZE_INVALID', message);
-}
-
-/** 401. `challenge` is the value of `WWW-Authenticate`. */
-export function unauthorized(challenge: string, message?: string): OciError {
-  return new OciError('UNAUTHORIZED', message, { headers: { 'WWW-Authenticate': challenge } });
 }
 
 /** 403: a policy refuses; the message names it. */
@@ -195,11 +180,6 @@ export function denied(message: string): OciError {
  */
 export function unsupported(message: string, status: 400 | 404 | 405 | 408 | 414 | 431 = 405, headers: Readonly<Record<string, string>> = {}): OciError {
   return new OciError('UNSUPPORTED', message, { status, headers });
-}
-
-/** 429. */
-export function tooManyRequests(retryAfterSeconds: number): OciError {
-  return new OciError('TOOMANYREQUESTS', undefined, { headers: { 'Retry-After': String(retryAfterSeconds) } });
 }
 
 /** 500: a bug. Nothing of the cause reaches the caller but the id by which the log knows it. */

@@ -1,15 +1,15 @@
 export { EMPTY_DIGESTS, digestAlgorithm, digestFrom, digestHex, isDigest, isDigestAlgorithm, parseDigest, parseDigestAlgorithm } from './digest.js';
 export type { Digest, DigestAlgorithm } from './digest.js';
-export { isRepositoryName, organisationOf, parseRepositoryName } from './repository-name.js';
+export { isRepositoryName, parseRepositoryName } from './repository-name.js';
 export type { RepositoryName } from './repository-name.js';
 export { isDigestReference, isTag, parseReference, parseTag } from './reference.js';
 export type { Reference, Tag } from './reference.js';
-export { DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_EMPTY, OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST, essenceOf, isExternalLayer, isManifestMediaType } from './media-type.js';
+export { DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST, essenceOf, isExternalLayer, isManifestMediaType } from './media-type.js';
 export type { ManifestKind, ManifestMediaType } from './media-type.js';
 export type { Descriptor, LayerDescriptor } from './descriptor.js';
 export { MAX_MANIFEST_BYTES, parseManifest } from './manifest.js';
 export type { ParsedManifest } from './manifest.js';
-export { MAX_RANGES, formatContentRange, formatUploadRange, parseContentRange, parseRange } from './range.js';
+export { formatContentRange, formatUploadRange, parseContentRange, parseRange } from './range.js';
 export type { BlobRange, ByteRange } from './range.js';
 export { formatRequest, parseRequest } from './request.js';
 export type { OciRequest, RequestKind, RequestOf } from './request.js';
@@ -18,7 +18,6 @@ export type { QueryParameters } from './query.js';
 export { DependencyUnavailable, OCI_ERRORS, OciError, RegistryError, StorageFull, errorBody } from './errors.js';
 export type { OciErrorCode, OciErrorEntry, OciErrorOptions } from './errors.js';
 export {
-  blobTooLarge,
   blobUnknown,
   denied,
   digestInvalid,
@@ -32,9 +31,6 @@ export {
   rangeInvalid,
   rangeUnsatisfiable,
   sizeInvalid,
-  tooManyRequests,
-  unauthorized,
   unsupported,
-  uploadInvalid,
   uploadUnknown,
 } from './errors.js';

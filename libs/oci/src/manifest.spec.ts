@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { MAX_MANIFEST_BYTES, parseManifest } from './manifest.js';
-import { DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_EMPTY, OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST } from './media-type.js';
+import { DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_IMAGE_INDEX, OCI_IMAGE_MANIFEST } from './media-type.js';
 
+const EMPTY = 'application/vnd.oci.empty.v1+json';
 const digest = (nibble: string) => `sha256:${nibble.repeat(64)}`;
 const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: digest('c'), size: 10 };
 const layer = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: digest('1'), size: 20 };
@@ -201,7 +202,7 @@ describe('the artifact type (R1)', () => {
     ['its own', { ...image, artifactType: 'a/b' }, 'a/b', 'a/b'],
     ['the config’s, for an image without one', image, config.mediaType, undefined],
     ['the config’s, for an image with an empty one', { ...image, artifactType: '' }, config.mediaType, undefined],
-    ['the config’s, even for the empty config', { ...image, config: { ...config, mediaType: OCI_EMPTY } }, OCI_EMPTY, undefined],
+    ['the config’s, even for the empty config', { ...image, config: { ...config, mediaType: EMPTY } }, EMPTY, undefined],
     ['none, for an index without one', index, undefined, undefined],
     ['none, for an index with an empty one', { ...index, artifactType: '' }, undefined, undefined],
   ])('is %s', (_name, body, artifactType, ownArtifactType) => {

@@ -4,8 +4,6 @@ export const OCI_IMAGE_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 export const OCI_IMAGE_INDEX = 'application/vnd.oci.image.index.v1+json';
 export const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 export const DOCKER_MANIFEST_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
-/** The config media type of an artifact that has no config: the blob is `{}`. */
-export const OCI_EMPTY = 'application/vnd.oci.empty.v1+json';
 
 /** The type and subtype names of RFC 6838 have at most 127 characters each. */
 export const MAX_MEDIA_TYPE_LENGTH = 255;

@@ -11,7 +11,7 @@ export type BlobRange =
   | { readonly kind: 'multi'; readonly ranges: readonly ByteRange[] }
   | { readonly kind: 'unsatisfiable' };
 
-export const MAX_RANGES = 16;
+const MAX_RANGES = 16;
 
 const WHOLE: BlobRange = { kind: 'whole' };
 const UNSATISFIABLE: BlobRange = { kind: 'unsatisfiable' };

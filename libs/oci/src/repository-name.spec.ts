@@ -1,4 +1,4 @@
-import { isRepositoryName, organisationOf, parseRepositoryName } from './repository-name.js';
+import { isRepositoryName, parseRepositoryName } from './repository-name.js';
 
 describe('a repository name', () => {
   it.each(['a', '0', 'app', 'team/app', 'a/b/c/d', 'a.b', 'a_b', 'a__b', 'a-b', 'a---b', 'a.b_c__d-e/f', 'a/manifests', 'a/blobs', 'a/tags/list', 'v2', 'x'.repeat(255)])('accepts %s', (text) => {
@@ -19,10 +19,5 @@ describe('a repository name', () => {
     expect(isRepositoryName(text)).toBe(false);
     expect(isRepositoryName(`${text.slice(0, 254)}!`)).toBe(false);
     expect(performance.now() - start).toBeLessThan(50);
-  });
-
-  it('belongs to the organisation of its first segment, or to library', () => {
-    expect(organisationOf(parseRepositoryName('team/app/web'))).toBe('team');
-    expect(organisationOf(parseRepositoryName('app'))).toBe('library');
   });
 });

@@ -18,9 +18,3 @@ export function parseRepositoryName(text: string): RepositoryName {
   if (text.length > MAX_LENGTH) throw nameInvalid(`the repository name ${quoted(text)} has ${text.length} characters: at most ${MAX_LENGTH} are allowed`);
   throw nameInvalid(`${quoted(text)} is not a repository name: expected segments of a-z and 0-9, joined inside by '.', '_', '__' or '-', and separated by single '/'`);
 }
-
-/** The tenant that owns a repository: the first segment, or `library` for a name of one segment. */
-export function organisationOf(name: RepositoryName): string {
-  const slash = name.indexOf('/');
-  return slash === -1 ? 'library' : name.slice(0, slash);
-}

@@ -116,7 +116,7 @@ describe('a digest, tag or id outside its grammar', () => {
     for (const method of ['GET', 'HEAD', 'PUT', 'DELETE']) expect(() => parseRequest(method, `/v2/a/manifests/${last}`)).toThrow(error(400, code));
   });
 
-  it.each(['short', 'x'.repeat(15), 'x'.repeat(65), `${U}.`, `${U}%3A`, `${U}=`, '....................', `${U}\\`])('upload %j is BLOB_UPLOAD_UNKNOWN 404', (id) => {
+  it.each(['short', 'x'.repeat(15), 'x'.repeat(129), `${U}.`, `${U}%3A`, `${U}=`, '....................', `${U}\\`])('upload %j is BLOB_UPLOAD_UNKNOWN 404', (id) => {
     for (const method of ['GET', 'HEAD', 'PATCH', 'PUT', 'DELETE']) expect(() => parseRequest(method, `/v2/a/blobs/uploads/${id}`)).toThrow(error(404, 'BLOB_UPLOAD_UNKNOWN'));
   });
 

@@ -53,7 +53,7 @@ const UPLOAD_KINDS: ReadonlyMap<string, 'getUpload' | 'appendUpload' | 'complete
   ['DELETE', 'cancelUpload'],
 ] as const);
 
-const UPLOAD_ID = /^[A-Za-z0-9_-]{16,64}$/;
+const UPLOAD_ID = /^[A-Za-z0-9_-]{16,128}$/;
 
 /** What each path can do, for the `Allow` header of a 405. */
 const ALLOW: Readonly<Record<Endpoint, string>> = {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataDirectoryLock, DataDirectoryRefused } from './data-directory.js';
@@ -39,6 +39,26 @@ describe('the data directory', () => {
     for (const path of [file, join(file, 'below')]) {
       expect(await refusal(path)).toBe(`The data directory ${path} cannot be used: it, or what stands above it, is a file; expected a directory. Move the file away, or choose another directory with WAYBILL_DATA_DIR.`);
     }
+  });
+
+  it('is refused in plain words where its path is a link to nothing or to itself, or too long', async () => {
+    const [link, loop, long] = [join(folder, 'link'), join(folder, 'loop'), join(folder, 'n'.repeat(300))];
+    symlinkSync(join(folder, 'nowhere'), link);
+    symlinkSync(loop, loop);
+    for (const path of [link, join(link, 'below')]) {
+      expect(await refusal(path)).toBe(`The data directory ${path} cannot be used: ${link} is a link to ${join(folder, 'nowhere')}, which is not there. Mend that, or choose another directory with WAYBILL_DATA_DIR.`);
+    }
+    expect(await refusal(loop)).toMatch(/^The data directory .* cannot be used: .*ELOOP.*WAYBILL_DATA_DIR\.$/);
+    for (const path of [long, join(folder, 'a/'.repeat(5000))]) {
+      expect(await refusal(path)).toMatch(/^The data directory .{200}… cannot be used: its path, or a name in it, is longer than the file system takes\. Make it shorter, .*WAYBILL_DATA_DIR\.$/);
+    }
+  });
+
+  it('is made with whatever is missing above it, by several at once', async () => {
+    const deep = join(folder, 'made', 'with', 'all', 'above');
+    const locks = await Promise.all(['one', 'two', 'three'].map((name) => DataDirectoryLock.take(join(deep, name))));
+    for (const lock of locks) lock.release();
+    expect(readdirSync(deep).toSorted()).toEqual(['one', 'three', 'two']);
   });
 
   it('is refused in plain words where it may not be written or made, or belongs to another user', async () => {

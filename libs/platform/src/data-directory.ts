@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { directoryFault, makeDirectories } from './directory.js';
 import { errorCode } from './error-code.js';
 
 const PATIENCE_MS = 500;
@@ -23,7 +24,7 @@ export class DataDirectoryLock {
    */
   static async take(directory: string): Promise<DataDirectoryLock> {
     try {
-      mkdirSync(directory, { recursive: true });
+      makeDirectories(directory);
     } catch (error) {
       throw unusable(directory, error);
     }
@@ -70,15 +71,8 @@ async function tryLock(directory: string): Promise<{ close(): void } | undefined
 
 /** The directory, or the lock in it, cannot be made or written. SQLite does not say why, so the file is tried once more without it. */
 function unusable(directory: string, error: unknown): DataDirectoryRefused {
-  const path = resolve(directory);
   const reason = errorCode(error)?.startsWith('ERR_SQLITE') === true ? (writeFault(join(directory, 'lock')) ?? error) : error;
-  const code = errorCode(reason);
-  const user = process.getuid === undefined ? 'the user of this process' : `the user of this process (uid ${process.getuid()})`;
-  let message = `The data directory ${path} cannot be used: ${reason instanceof Error ? reason.message : String(reason)}. Mend that`;
-  if (code === 'EEXIST' || code === 'ENOTDIR') message = `The data directory ${path} cannot be used: it, or what stands above it, is a file; expected a directory. Move the file away`;
-  if (code === 'EACCES' || code === 'EPERM') message = `The data directory ${path} cannot be written by ${user}. Start Waybill as the user who owns it, give it to that user with chown`;
-  if (code === 'EROFS') message = `The data directory ${path} is on a file system that is mounted read-only. Mount it for writing`;
-  return new DataDirectoryRefused(`${message}, or choose another directory with WAYBILL_DATA_DIR.`, { cause: error });
+  return new DataDirectoryRefused(directoryFault({ name: 'data', setting: 'WAYBILL_DATA_DIR' }, directory, reason), { cause: error });
 }
 
 /** What the system says when the file is opened for writing; undefined where it can be. */

@@ -8,6 +8,7 @@ export type { HeaderList } from './http/exchange.js';
 export { Exchange } from './http/exchange.js';
 export { Database } from './postgres/sql.js';
 export type { Sql, Statement } from './postgres/sql.js';
+export { directoryFault, makeDirectories } from './directory.js';
 export { DataDirectoryLock, DataDirectoryRefused } from './data-directory.js';
 export { EmbeddedPostgres } from './postgres/embedded-postgres.js';
 export type { EmbeddedPostgresOptions } from './postgres/embedded-postgres.js';

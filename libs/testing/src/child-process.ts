@@ -60,7 +60,7 @@ export class RunningChild {
   async waitUntil(ready: () => Promise<boolean>, seconds = 30): Promise<void> {
     const end = Date.now() + seconds * 1000;
     while (!(await ready().catch(() => false))) {
-      if (!this.running) throw new Error(`${this.options.command} ended before it was ready.\n${this.#output}`);
+      if (!this.running) throw new Error(`${this.options.command} ended with ${this.#child.exitCode ?? this.#child.signalCode} before it was ready.\n${this.#output}`);
       if (Date.now() > end) throw new Error(`${this.options.command} was not ready within ${seconds} s.\n${this.#output}`);
       await delay(25);
     }

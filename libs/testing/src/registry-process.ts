@@ -5,9 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { RunningChild } from './child-process.js';
 import { freePort } from './free-port.js';
 import type { RegistryUnderTest } from './registry-under-test.js';
+import { startCommand } from './start-command.js';
 import { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
 
 const workspace = fileURLToPath(new URL('../../../', import.meta.url));
+const start = startCommand(workspace);
 
 export interface RegistryOptions {
   /** The roles of this process; all of them unless given. */
@@ -42,6 +44,7 @@ export class RegistryProcess implements RegistryUnderTest {
     const [port, metricsPort] = [await freePort(), await freePort()];
     const environment: NodeJS.ProcessEnv = {
       ...withoutSettings(process.env),
+      ...start.environment,
       WAYBILL_HTTP_ADDRESS: `127.0.0.1:${port}`,
       WAYBILL_METRICS_ADDRESS: `127.0.0.1:${metricsPort}`,
       WAYBILL_DATA_DIR: dataFolder,
@@ -62,6 +65,18 @@ export class RegistryProcess implements RegistryUnderTest {
 
   get pid(): number {
     return this.#child.pid;
+  }
+
+  /** Of the Postgres that it supervises, by what that notes down itself: line 4 is the port, 5 the socket's folder. */
+  async databaseUrl(): Promise<string> {
+    const [, , , port, socketFolder] = (await this.#postmaster()).split('\n');
+    if (port === undefined || socketFolder === undefined) throw new Error(`No Postgres of its own runs in ${this.dataFolder}.`);
+    return `postgresql://waybill@localhost/postgres?host=${encodeURIComponent(socketFolder)}&port=${port.trim()}`;
+  }
+
+  /** SIGKILL to the postmaster of the Postgres that it supervises. */
+  async killPostgres(): Promise<void> {
+    process.kill(Number((await this.#postmaster()).split('\n', 1)[0]), 'SIGKILL');
   }
 
   logs(): string {
@@ -91,10 +106,15 @@ export class RegistryProcess implements RegistryUnderTest {
   #spawn(): RunningChild {
     return new RunningChild({
       command: join(workspace, 'node_modules', '.bin', 'node'),
-      arguments: ['--enable-source-maps', '--no-incremental-marking', join(workspace, 'apps', 'registry', 'dist', 'main.js')],
+      arguments: ['--enable-source-maps', ...start.flags, join(workspace, 'apps', 'registry', 'dist', 'main.js')],
       environment: this.environment,
       folder: this.dataFolder,
     });
+  }
+
+  /** Until it answers `/readyz` with 200: its database and its storage answer. */
+  ready(): Promise<void> {
+    return this.#child.waitUntil(async () => (await fetch(`${this.baseUrl}/readyz`)).status === 200);
   }
 
   #ready(): Promise<void> {
@@ -106,9 +126,12 @@ export class RegistryProcess implements RegistryUnderTest {
     for (let tries = 0; tries < 400 && (await this.#postgresRuns()); tries += 1) await delay(25);
   }
 
+  #postmaster(): Promise<string> {
+    return readFile(join(this.dataFolder, 'postgres', 'postmaster.pid'), 'utf8').catch(() => '');
+  }
+
   async #postgresRuns(): Promise<boolean> {
-    const file = await readFile(join(this.dataFolder, 'postgres', 'postmaster.pid'), 'utf8').catch(() => '');
-    const pid = Number(file.split('\n', 1)[0]);
+    const pid = Number((await this.#postmaster()).split('\n', 1)[0]);
     if (!Number.isInteger(pid) || pid <= 1) return false;
     try {
       process.kill(pid, 0);

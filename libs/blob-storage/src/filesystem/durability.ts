@@ -12,7 +12,7 @@ const REMEMBERED_KEYS = 4096;
 
 /**
  * Makes committed files survive the loss of power: fdatasync of the file, an fsync of its directory shared with everybody who commits
- * there, and, once per directory and process, an fsync of the root, which holds the directory's own name.
+ * there (a prepared file has had it), and, once per directory and process, an fsync of the root, which holds the directory's own name.
  *
  * A failed fdatasync is final for its key: the kernel drops the dirty pages and reports the error once, so a later success would be a
  * lie. Such a key stays failed until it is deleted.
@@ -25,8 +25,9 @@ export class Durability {
   private readonly running = new Set<Promise<void>>();
   /** Running work of commits, and work that failed. */
   private readonly pending = new Map<StorageKey, Promise<void>>();
-  /** The latest keys that were made durable, so that persist after commit asks nothing of the disk. */
-  private readonly durable = new Set<StorageKey>();
+  /** The latest keys that were made durable, so that persist after commit asks nothing of the disk, and those before them. */
+  private durable = new Set<StorageKey>();
+  private durableBefore = new Set<StorageKey>();
 
   constructor(private readonly root: string, private readonly observe: (kind: SyncKind) => void) {
     this.rootSync = new SharedSync(() => this.syncDirectory(root, 'root'));
@@ -34,27 +35,34 @@ export class Durability {
 
   /**
    * Begins the work for a file just committed and closes `fd` at its end.
+   * @param names what makes the file's name durable, where it was begun already
    * @param earlier an fdatasync of the same file that still runs; its failure counts
    */
-  begin(key: StorageKey, fd: number, earlier?: Promise<void>): void {
-    const work = this.work(key, fd, earlier);
+  begin(key: StorageKey, fd: number, names?: Promise<void>, earlier?: Promise<void>): void {
+    const work = this.work(fd, names ?? this.name(key), earlier);
     this.pending.set(key, work);
     work.then(() => {
       if (this.pending.get(key) === work) this.remember(key);
     }, () => undefined);
   }
 
+  /** Makes the names durable that stand in the key's directory now. */
+  async name(key: StorageKey): Promise<void> {
+    await bothEnd(this.directory(key).flush(), this.nameDirectory(directoryName(key)));
+  }
+
   async persist(key: StorageKey): Promise<void> {
     const pending = this.pending.get(key);
     if (pending) return pending;
-    if (this.durable.has(key)) return;
-    await this.work(key, await this.open(key));
+    if (this.durable.has(key) || this.durableBefore.has(key)) return;
+    await this.work(await this.open(key), this.name(key));
     this.remember(key);
   }
 
   forget(key: StorageKey): void {
     this.pending.delete(key);
     this.durable.delete(key);
+    this.durableBefore.delete(key);
   }
 
   /** Resolves when no work is running, that of forgotten keys included. */
@@ -70,17 +78,18 @@ export class Durability {
     }
   }
 
-  private work(key: StorageKey, fd: number, earlier?: Promise<void>): Promise<void> {
-    const work = this.sync(key, fd, earlier).finally(() => this.running.delete(work));
+  private work(fd: number, names: Promise<void>, earlier?: Promise<void>): Promise<void> {
+    const work = this.sync(fd, names, earlier).finally(() => this.running.delete(work));
     this.running.add(work);
     return work;
   }
 
-  private async sync(key: StorageKey, fd: number, earlier?: Promise<void>): Promise<void> {
-    const name = directoryName(key);
-    const results = await Promise.allSettled([this.syncFile(fd, earlier), this.directory(key).flush(), this.nameDirectory(name)]);
-    const failure = results.find(result => result.status === 'rejected');
-    if (failure) throw diskError(failure.reason, this.root);
+  private async sync(fd: number, names: Promise<void>, earlier?: Promise<void>): Promise<void> {
+    try {
+      await bothEnd(this.syncFile(fd, earlier), names);
+    } catch (error) {
+      throw diskError(error, this.root);
+    }
   }
 
   private async syncFile(fd: number, earlier?: Promise<void>): Promise<void> {
@@ -115,13 +124,18 @@ export class Durability {
     return syncDirectoryOnce(path);
   }
 
+  /** Two generations: taking the oldest out of one Set would step over the holes that those before it left. */
   private remember(key: StorageKey): void {
     this.pending.delete(key);
     this.durable.add(key);
-    if (this.durable.size <= REMEMBERED_KEYS) return;
-    for (const oldest of this.durable) {
-      this.durable.delete(oldest);
-      return;
-    }
+    if (this.durable.size < REMEMBERED_KEYS) return;
+    this.durableBefore = this.durable;
+    this.durable = new Set();
   }
+}
+
+/** Waits for both, also where one has failed. */
+async function bothEnd(one: Promise<void>, other: Promise<void>): Promise<void> {
+  const failure = (await Promise.allSettled([one, other])).find(result => result.status === 'rejected');
+  if (failure) throw failure.reason;
 }

@@ -1,33 +1,23 @@
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { mkdir, readdir, rename, stat, truncate } from 'node:fs/promises';
+import { rename, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DependencyUnavailable, StorageFull } from '@waybill/oci';
-import { RunningChild, temporaryFolder, type TemporaryFolder } from '@waybill/testing';
+import { mayMount, mountSmallDisk, RunningChild, temporaryFolder, type SmallDisk, type TemporaryFolder } from '@waybill/testing';
 import type { BlobStorage } from '../blob-storage.js';
 import { CheckedBlobStorage } from '../checked-blob-storage.js';
 import { ObjectMissing, TruncatedObject } from '../errors.js';
 import { newStorageKey, parseStorageKey } from '../storage-key.js';
 import { describeBlobStorage, type BlobStorageUnderTest } from '../testing/blob-storage.contract.js';
+import { filesOf, openDescriptors } from '../testing/folders.js';
 import { bytesOf, readAll, upload } from '../testing/transfers.js';
 import type { SyncKind } from './durability.js';
 import { FilesystemBlobStorage } from './filesystem-blob-storage.js';
 import { objectPath } from './layout.js';
 
 const MiB = 1024 * 1024;
-
-async function filesOf(root: string): Promise<string[]> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries.filter(entry => entry.isFile()).map(entry => entry.name);
-}
-
-function openDescriptors(root: string): number {
-  const links = execFileSync('ls', ['-l', `/proc/${process.pid}/fd`], { encoding: 'utf8' });
-  return links.split('\n').filter(line => line.includes(root)).length;
-}
 
 async function underTest(wrap: (storage: BlobStorage) => BlobStorage): Promise<BlobStorageUnderTest> {
   const folder = await temporaryFolder('fs');
@@ -171,27 +161,37 @@ describe('a killed writer', () => {
   }, 60_000);
 });
 
+describe('the root', () => {
+  it('is refused in plain words where it cannot be made', async () => {
+    const folder = await temporaryFolder('fs');
+    await writeFile(join(folder.path, 'file'), '');
+    await symlink(join(folder.path, 'nowhere'), join(folder.path, 'link'));
+    const refusals: [string, RegExp][] = [
+      [join(folder.path, 'file'), /^The storage directory .*\/file cannot be used: it, or what stands above it, is a file; .*WAYBILL_STORAGE_ROOT\.$/],
+      [join(folder.path, 'link', 'below'), /^The storage directory .*\/link\/below cannot be used: .*\/link is a link to .*\/nowhere, which is not there\. /],
+      [join(folder.path, 'n'.repeat(300)), /^The storage directory .*… cannot be used: its path, or a name in it, is longer than the file system takes\. /],
+    ];
+    for (const [root, message] of refusals) await expect(FilesystemBlobStorage.open({ root })).rejects.toThrow(message);
+    await folder.remove();
+  });
+});
+
 describe('a full disk', () => {
-  if (process.getuid?.() !== 0) {
-    if (process.env['CI'] === 'true') throw new Error('The tests of a full disk mount a small file system and have to run as root.');
-    process.stderr.write('left out: the tests of a full disk mount a small file system, which only root may do\n');
-    it.skip('needs root', () => undefined);
+  if (!mayMount()) {
+    it.skip('needs a small file system', () => undefined);
     return;
   }
-  let folder: TemporaryFolder;
+  let disk: SmallDisk;
   let storage: FilesystemBlobStorage;
   beforeEach(async () => {
-    folder = await temporaryFolder('full');
-    await mkdir(join(folder.path, 'disk'));
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', join(folder.path, 'disk')]);
-    storage = await FilesystemBlobStorage.open({ root: join(folder.path, 'disk') });
+    disk = mountSmallDisk('size=16m');
+    storage = await FilesystemBlobStorage.open({ root: disk.path });
   });
   afterEach(async () => {
     try {
       await storage.close();
     } finally {
-      execFileSync('umount', ['--lazy', join(folder.path, 'disk')]);
-      await folder.remove();
+      disk.remove();
     }
   });
 
@@ -207,31 +207,31 @@ describe('a full disk', () => {
     await expect(filling()).rejects.toBeInstanceOf(StorageFull);
     await expect(Promise.resolve(writer.write(bytesOf(1)))).rejects.toBeInstanceOf(StorageFull);
     await writer.cancel();
-    expect(await filesOf(join(folder.path, 'disk'))).toEqual([kept]);
+    expect(await filesOf(disk.path)).toEqual([kept]);
     expect((await readAll(storage, kept)).equals(bytes)).toBe(true);
     await upload(storage, newStorageKey(), bytesOf(6 * MiB), 65_536);
   });
 
   it.each([60_000, 300_000])('refuses an upload of %i bytes whose last write fits in part only', async size => {
-    const filler = join(folder.path, 'disk', 'filler');
+    const filler = join(disk.path, 'filler');
     await upload(storage, newStorageKey(), bytesOf(1), 1);
-    execFileSync('sh', ['-c', 'head -c 32M /dev/zero > "$0" || true', filler], { stdio: 'ignore' });
+    disk.fill();
     await truncate(filler, (await stat(filler)).size - size / 2);
-    const before = await filesOf(join(folder.path, 'disk'));
+    const before = await filesOf(disk.path);
     await expect(upload(storage, newStorageKey(), bytesOf(size), 50_000)).rejects.toBeInstanceOf(StorageFull);
-    expect(await filesOf(join(folder.path, 'disk'))).toEqual(before);
+    expect(await filesOf(disk.path)).toEqual(before);
   });
 
   it('says so to a small upload and to the check, by the wrapper too', async () => {
     const filler = newStorageKey();
     const checked = new CheckedBlobStorage(storage);
     await upload(storage, filler, Buffer.alloc(1000), 1000);
-    execFileSync('sh', ['-c', 'head -c 32M /dev/zero > "$0/filler" || true', join(folder.path, 'disk')], { stdio: 'ignore' });
+    disk.fill();
     await expect(upload(checked, newStorageKey(), bytesOf(60_000), 10_000)).rejects.toBeInstanceOf(StorageFull);
     await expect(checked.check()).rejects.toBeInstanceOf(StorageFull);
-    expect((await filesOf(join(folder.path, 'disk'))).sort()).toEqual([filler, 'filler'].sort());
+    expect((await filesOf(disk.path)).sort()).toEqual([filler, 'filler'].sort());
     expect((await readAll(storage, filler)).length).toBe(1000);
-    expect((await stat(join(folder.path, 'disk', 'filler'))).size).toBeGreaterThan(15 * MiB);
-    expect(readdirSync(join(folder.path, 'disk')).filter(name => name.startsWith('.probe'))).toEqual([]);
+    expect((await stat(join(disk.path, 'filler'))).size).toBeGreaterThan(15 * MiB);
+    expect(readdirSync(disk.path).filter(name => name.startsWith('.probe'))).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { directoryFault, makeDirectories } from '@waybill/platform';
 import { BlobStorage, type BlobWriter, type ByteRange, type ByteSink, type StorageKey } from '../blob-storage.js';
 import { ObjectMissing, WriterMisuse } from '../errors.js';
 import { hasCode, removeFile, syncDirectoryOnce } from './disk.js';
@@ -8,6 +9,7 @@ import { readFile } from './filesystem-reader.js';
 import { FilesystemWriter } from './filesystem-writer.js';
 import { objectPath } from './layout.js';
 import { Pace } from './pace.js';
+import { PreparedFiles } from './prepared-files.js';
 import { Probe } from './probe.js';
 
 export interface FilesystemOptions {
@@ -20,11 +22,11 @@ export interface FilesystemOptions {
 /**
  * Objects as files, in the layout drawn in layout.ts.
  *
- * A file carries its final name from its first byte, so nothing is renamed and a commit costs no more than the last write. In exchange
- * the directory alone does not tell a committed file from one whose writer still runs in another process or has died: `read` and `stat`
- * of such a key may show the bytes written so far. Only keys recorded in the database after commit are ever asked for, and the intent
- * row of a dead writer's key leads the reaper to the file. A mark on the file (its mode, an attribute) was left out: volume managers and
- * restores rewrite modes, and a lost mark would hide good objects.
+ * A file carries its final name from its first byte, a prepared one from before it (ADR 0012), so nothing is renamed and a commit costs
+ * no more than the last write. In exchange the directory alone does not tell a committed file from one whose writer still runs in
+ * another process or has died: `read` and `stat` of such a key may show the bytes written so far. Only keys recorded in the database
+ * after commit are ever asked for, and the intent row of a dead writer's key leads the reaper to the file. A mark on the file (its mode,
+ * an attribute) was left out: volume managers and restores rewrite modes, and a lost mark would hide good objects.
  *
  * A deleted file may come back after a loss of power, as an object without a row, which a storage check finds: `delete` does not sync.
  */
@@ -32,18 +34,25 @@ export class FilesystemBlobStorage extends BlobStorage {
   private readonly pace = new Pace();
   private readonly probe: Probe;
   private readonly durability: Durability;
+  private readonly prepared: PreparedFiles;
   private readonly writers = new Map<StorageKey, FilesystemWriter>();
 
   private constructor(private readonly root: string, observe: (kind: SyncKind) => void) {
     super();
     this.probe = new Probe(root);
     this.durability = new Durability(root, observe);
+    this.prepared = new PreparedFiles(root, this.pace, this.durability);
   }
 
+  /** Throws in plain words where the root is no directory and cannot be made. */
   static async open(options: FilesystemOptions): Promise<FilesystemBlobStorage> {
     const root = resolve(options.root);
-    await makeDurably(root);
+    await makeRoot(root);
     return new FilesystemBlobStorage(root, options.observe ?? (() => undefined));
+  }
+
+  override prepare(keys: readonly StorageKey[]): Promise<void> {
+    return this.prepared.prepare(keys.filter(key => !this.writers.has(key)));
   }
 
   override create(key: StorageKey): BlobWriter {
@@ -53,23 +62,23 @@ export class FilesystemBlobStorage extends BlobStorage {
       pace: this.pace,
       durability: this.durability,
       ended: () => this.writers.delete(key),
-    });
+    }, this.prepared.take(key));
     this.writers.set(key, writer);
     return writer;
   }
 
   override async persist(key: StorageKey): Promise<void> {
-    if (this.writers.has(key)) throw new ObjectMissing(key);
+    if (this.isUncommitted(key)) throw new ObjectMissing(key);
     await this.durability.persist(key);
   }
 
   override async read(key: StorageKey, range: ByteRange | undefined, sink: ByteSink): Promise<void> {
-    if (this.writers.has(key)) throw new ObjectMissing(key);
+    if (this.isUncommitted(key)) throw new ObjectMissing(key);
     await readFile(objectPath(this.root, key), key, range, sink, this.pace);
   }
 
   override async stat(key: StorageKey): Promise<number | undefined> {
-    if (this.writers.has(key)) return undefined;
+    if (this.isUncommitted(key)) return undefined;
     try {
       return (await stat(objectPath(this.root, key))).size;
     } catch (error) {
@@ -80,6 +89,7 @@ export class FilesystemBlobStorage extends BlobStorage {
 
   override async delete(key: StorageKey): Promise<void> {
     await this.writers.get(key)?.cancel();
+    await this.prepared.discard(key);
     this.durability.forget(key);
     await removeFile(objectPath(this.root, key));
   }
@@ -92,19 +102,23 @@ export class FilesystemBlobStorage extends BlobStorage {
     return this.probe.check();
   }
 
-  /** Cancels the writers that still run and waits for the disk to take what was committed. */
+  /** Cancels the writers that still run, removes what was prepared and not written, and waits for the disk to take what was committed. */
   override async close(): Promise<void> {
-    await Promise.all([...this.writers.values()].map(writer => writer.cancel()));
+    await Promise.all([this.prepared.close(), ...[...this.writers.values()].map(writer => writer.cancel())]);
     await this.durability.settled();
+  }
+
+  /** Has a file of this process that nobody may read. */
+  private isUncommitted(key: StorageKey): boolean {
+    return this.writers.has(key) || this.prepared.has(key);
   }
 }
 
-/** mkdir -p whose result survives the loss of power. */
-async function makeDurably(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o750 });
-  if (first === undefined) return;
-  for (let made = path; ; made = dirname(made)) {
-    await syncDirectoryOnce(dirname(made));
-    if (made === first || made === dirname(made)) return;
+/** What is made survives the loss of power. */
+async function makeRoot(root: string): Promise<void> {
+  try {
+    for (const made of makeDirectories(root, 0o750).toReversed()) await syncDirectoryOnce(dirname(made));
+  } catch (error) {
+    throw new Error(directoryFault({ name: 'storage', setting: 'WAYBILL_STORAGE_ROOT' }, root, error), { cause: error });
   }
 }

@@ -1,10 +1,12 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync, writevSync } from 'node:fs';
+import { closeSync, fstatSync, writevSync } from 'node:fs';
 import { BlobWriter, type StorageKey } from '../blob-storage.js';
 import { ObjectMissing, WriterMisuse } from '../errors.js';
-import { diskError, hasCode, openFile, removeFile, syncData, writeChunks } from './disk.js';
+import { diskError, removeFile, syncData, writeChunks } from './disk.js';
 import type { Durability } from './durability.js';
-import { directoryPath, objectPath } from './layout.js';
+import { objectPath } from './layout.js';
+import { createFile, createFileNow } from './new-file.js';
 import type { Pace } from './pace.js';
+import type { PreparedFile } from './prepared-files.js';
 
 /** A body up to this size is held and written by one call at commit. */
 const SMALL = 64 * 1024;
@@ -15,8 +17,6 @@ const GATHER_CHUNKS = 1024;
 const SYNC_EVERY = 32 * 1024 * 1024;
 /** Milliseconds after which more than a small body is written although the client is silent: what it holds in memory is bounded by SMALL then. */
 const IDLE_MS = 1_000;
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-const MODE = 0o640;
 
 /** What a writer shares with the storage that made it. */
 export interface WriterSurroundings {
@@ -47,7 +47,8 @@ export class FilesystemWriter extends BlobWriter {
   private unsynced = 0;
   private idle: NodeJS.Timeout | undefined;
 
-  constructor(private readonly key: StorageKey, private readonly at: WriterSurroundings) {
+  /** @param prepared the key's file where it was made ahead; this writer's from now on */
+  constructor(private readonly key: StorageKey, private readonly at: WriterSurroundings, private readonly prepared?: PreparedFile) {
     super();
   }
 
@@ -74,10 +75,11 @@ export class FilesystemWriter extends BlobWriter {
     if (this.state !== 'open') throw this.refusal();
     this.state = 'committed';
     try {
+      if (this.prepared?.opening) await this.arrival();
       const small = this.fd === undefined && !this.writing && this.taken <= SMALL && this.at.pace.quick;
       const fd = small ? this.putSmall() : await this.putRest();
       this.fd = undefined;
-      this.at.durability.begin(this.key, fd, this.syncing);
+      this.at.durability.begin(this.key, fd, this.prepared?.naming, this.syncing);
     } catch (error) {
       throw await this.fail(error);
     }
@@ -115,8 +117,7 @@ export class FilesystemWriter extends BlobWriter {
   }
 
   private async put(chunks: readonly Buffer[], bytes: number): Promise<void> {
-    this.fd ??= await this.create();
-    const fd = this.fd;
+    const fd = await this.file();
     await writeChunks(fd, chunks, bytes);
     this.unsynced += bytes;
     if (this.unsynced < SYNC_EVERY) return;
@@ -128,13 +129,15 @@ export class FilesystemWriter extends BlobWriter {
 
   private putSmall(): number {
     return this.at.pace.measure(() => {
-      const fd = this.createNow();
+      const fd = this.prepared?.fd ?? createFileNow(this.at.root, this.key);
       this.fd = fd;
       for (let rest = this.gathered, left = this.taken; left > 0;) {
         const written = writevSync(fd, rest);
         left -= written;
         rest = left > 0 ? [Buffer.concat(rest).subarray(written)] : [];
       }
+      // one made right here cannot have lost its name; one made hours ago can
+      if (this.prepared) this.demandName(fd);
       return fd;
     });
   }
@@ -142,42 +145,25 @@ export class FilesystemWriter extends BlobWriter {
   private async putRest(): Promise<number> {
     await this.writing;
     if (this.gatheredBytes > 0) await this.put(this.gathered, this.gatheredBytes);
-    const fd = this.fd ?? await this.create();
-    this.fd = fd;
-    // A delete that another process made meanwhile took the name away; the bytes would be gone with the descriptor.
-    if (fstatSync(fd).nlink === 0) throw new ObjectMissing(this.key);
+    const fd = await this.file();
+    this.demandName(fd);
     return fd;
   }
 
-  private async create(): Promise<number> {
-    const path = objectPath(this.at.root, this.key);
-    try {
-      return await openFile(path, CREATE, MODE);
-    } catch (error) {
-      this.prepareDirectory(error);
-      return openFile(path, CREATE, MODE);
-    }
+  /** A delete that another process made meanwhile took the name away; the bytes would be gone with the descriptor. */
+  private demandName(fd: number): void {
+    if (fstatSync(fd).nlink === 0) throw new ObjectMissing(this.key);
   }
 
-  private createNow(): number {
-    const path = objectPath(this.at.root, this.key);
-    try {
-      return openSync(path, CREATE, MODE);
-    } catch (error) {
-      this.prepareDirectory(error);
-      return openSync(path, CREATE, MODE);
-    }
+  private async file(): Promise<number> {
+    if (this.prepared?.opening) await this.arrival();
+    this.fd ??= this.prepared?.fd ?? await createFile(this.at.root, this.key);
+    return this.fd;
   }
 
-  /** Not recursive: where the root is gone (a disk that is not mounted), objects must not land on the disk below it. */
-  private prepareDirectory(error: unknown): void {
-    if (hasCode(error, 'EEXIST')) throw new WriterMisuse(this.key, 'is the second one of this key; make a new key for every upload');
-    if (!hasCode(error, 'ENOENT')) throw error;
-    try {
-      mkdirSync(directoryPath(this.at.root, this.key), { mode: 0o750 });
-    } catch (failure) {
-      if (!hasCode(failure, 'EEXIST')) throw failure;
-    }
+  /** Waits for a file that is being made. Where it cannot be made, this writer tries itself and meets the error. */
+  private async arrival(): Promise<void> {
+    await this.prepared?.opening?.catch(() => undefined);
   }
 
   /** Removes what was written and returns the error that every further call gets. */
@@ -192,9 +178,10 @@ export class FilesystemWriter extends BlobWriter {
 
   private async remove(): Promise<void> {
     this.gathered = [];
-    await Promise.allSettled([this.syncing]);
-    const fd = this.fd;
+    await Promise.allSettled([this.syncing, this.prepared?.opening]);
+    const fd = this.fd ?? this.prepared?.fd;
     this.fd = undefined;
+    if (this.prepared) this.prepared.fd = undefined;
     try {
       // Without a descriptor no file was made here, and one of this name belongs to somebody else.
       if (fd === undefined) return;

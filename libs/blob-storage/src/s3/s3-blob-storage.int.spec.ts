@@ -2,13 +2,14 @@ import dns from 'node:dns';
 import { jest } from '@jest/globals';
 import { Client } from 'minio';
 import { DependencyUnavailable } from '@waybill/oci';
+import type { S3Server } from '@waybill/testing';
 import type { BlobStorage, StorageKey } from '../blob-storage.js';
 import { CheckedBlobStorage } from '../checked-blob-storage.js';
 import { TruncatedObject } from '../errors.js';
 import { newStorageKey } from '../storage-key.js';
 import { describeBlobStorage, type BlobStorageUnderTest } from '../testing/blob-storage.contract.js';
 import { S3Proxy, type Fault, type S3Call } from '../testing/s3-proxy.js';
-import { s3Servers, type RunningS3, type S3ServerKind } from '../testing/s3-servers.js';
+import { s3Servers, type S3ServerKind } from '../testing/s3-servers.js';
 import { bytesOf, readAll, upload } from '../testing/transfers.js';
 import { ensureBucket, S3BlobStorage } from './s3-blob-storage.js';
 import type { S3Options } from './s3-options.js';
@@ -17,12 +18,12 @@ const MiB = 1024 * 1024;
 const PART = 5 * MiB;
 const bucket = 'blobs';
 
-function optionsFor(server: RunningS3, endpoint: string): S3Options {
+function optionsFor(server: S3Server, endpoint: string): S3Options {
   return { endpoint, region: 'us-east-1', bucket, prefix: 'a/', accessKey: server.accessKey, secretKey: server.secretKey, partSize: PART };
 }
 
 /** Names of objects and of unfinished uploads, asked of the server by a client of its own. */
-async function everything(server: RunningS3): Promise<string[]> {
+async function everything(server: S3Server): Promise<string[]> {
   const { hostname, port } = new URL(server.endpoint);
   const client = new Client({ endPoint: hostname, port: Number(port), useSSL: false, region: 'us-east-1', accessKey: server.accessKey, secretKey: server.secretKey });
   const names: string[] = [];
@@ -60,7 +61,7 @@ for (const kind of kinds) {
 if (kinds.length === 0) it.skip('needs minio or versitygw', () => undefined);
 
 function describeCalls(kind: S3ServerKind): void {
-  let server: RunningS3;
+  let server: S3Server;
   let proxy: S3Proxy;
   let options: S3Options;
   let storage: BlobStorage;
@@ -210,7 +211,7 @@ function describeCalls(kind: S3ServerKind): void {
   else process.stderr.write(`S3 on ${kind.name}: encryption at rest and virtual style are not supported by this server as it is started here; they are tested on MinIO\n`);
 }
 
-function describeFullServer(at: () => { server: RunningS3; proxy: S3Proxy; options: S3Options }): void {
+function describeFullServer(at: () => { server: S3Server; proxy: S3Proxy; options: S3Options }): void {
   const roundTrip = async (storage: BlobStorage, size: number): Promise<void> => {
     const [key, bytes] = [newStorageKey(), bytesOf(size)];
     await upload(storage, key, bytes, MiB);

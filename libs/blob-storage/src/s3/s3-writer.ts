@@ -103,6 +103,8 @@ export class S3Writer extends BlobWriter {
   }
 
   private async complete(uploadId: Promise<string>): Promise<void> {
+    // the last part waits for its turn like any other
+    if (this.running.size >= this.at.partsInFlight) await Promise.race(this.running);
     this.ship();
     await Promise.all(this.running);
     if (this.state === 'failed') throw this.failure;

@@ -1,6 +1,7 @@
 import type { BlobStorage, ByteRange, StorageKey } from '../blob-storage.js';
 import { ObjectMissing, TruncatedObject, WriterMisuse } from '../errors.js';
 import { newStorageKey } from '../storage-key.js';
+import { describePrepared } from './prepare.contract.js';
 import { bytesOf, readAll, upload } from './transfers.js';
 
 export interface BlobStorageUnderTest {
@@ -60,6 +61,7 @@ export function describeBlobStorage(suite: BlobStorageSuite): void {
     describeMissing(context);
     describeWriters(context);
     describeParallel(context);
+    describePrepared(context);
     group(context, 'sharing', 'a second instance over the same objects', describeSharing);
     group(context, 'refusesUsedKeys', 'refusing a used key', describeUsedKeys);
     group(context, 'presign', 'presigned URLs', describePresign);
@@ -67,7 +69,7 @@ export function describeBlobStorage(suite: BlobStorageSuite): void {
   });
 }
 
-interface Context {
+export interface Context {
   storage(): BlobStorage;
   at(): BlobStorageUnderTest;
   /** A new key whose object is deleted after the test. */
@@ -270,6 +272,19 @@ function describeSharing({ storage, at, key, suite }: Context): void {
       await another.persist(name);
       await another.delete(name);
       expect(await storage().stat(name)).toBeUndefined();
+    } finally {
+      await another.close();
+    }
+  });
+
+  it('what one instance prepared goes by a delete from another', async () => {
+    const another = await at().openAnother?.();
+    if (!another) throw new Error('supports.sharing demands openAnother');
+    try {
+      const name = key();
+      await another.prepare([name]);
+      await storage().delete(name);
+      expect(await at().list()).toEqual([]);
     } finally {
       await another.close();
     }

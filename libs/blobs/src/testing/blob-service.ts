@@ -4,6 +4,7 @@ import type { BlobStorage } from '@waybill/blob-storage';
 import { FrontController } from '@waybill/platform';
 import type { Database } from '@waybill/platform';
 import { BlobsModule } from '../blobs.module.js';
+import type { LocalUploads } from '../local-uploads.js';
 import type { UploadReaper } from '../upload-reaper.js';
 import { readUploadKey } from '../upload-key.js';
 import type { BlobsOptions } from '../blobs.module.js';
@@ -12,6 +13,7 @@ import type { BlobsOptions } from '../blobs.module.js';
 export interface BlobService {
   readonly url: string;
   readonly reaper: UploadReaper;
+  readonly local: LocalUploads;
   /** Errors that were answered 500. */
   readonly faults: unknown[];
   close(): Promise<void>;
@@ -19,8 +21,8 @@ export interface BlobService {
 
 export async function startBlobService(database: Database, storage: BlobStorage, options: Partial<BlobsOptions> = {}): Promise<BlobService> {
   const faults: unknown[] = [];
-  const { handlers, reaper } = BlobsModule.register({
-    database, storage, uploadKey: await readUploadKey(database), expiry: 3600, lease: 10, reapEvery: 3600, mustExist: () => false, redirectSeconds: 0, cacheBytes: 1_000_000, verify: false,
+  const { handlers, reaper, local } = BlobsModule.register({
+    database, storage, alone: false, uploadKey: await readUploadKey(database), expiry: 3600, lease: 10, reapEvery: 3600, mustExist: () => false, redirectSeconds: 0, cacheBytes: 1_000_000, verify: false,
     report: (error) => faults.push(error), ...options,
   });
   const controller = new FrontController({
@@ -32,6 +34,7 @@ export async function startBlobService(database: Database, storage: BlobStorage,
   return {
     url: `http://127.0.0.1:${port}`,
     reaper,
+    local,
     faults,
     close: () => new Promise((resolve) => {
       server.close(() => resolve());

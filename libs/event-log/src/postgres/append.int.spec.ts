@@ -93,4 +93,10 @@ describe('the partitions of the log', () => {
       c.reloptions AS options FROM pg_class c WHERE c.relname IN ('event_0001', 'event_0002', 'log_0001', 'log_0002') ORDER BY 1`);
     expect(indexes).toEqual(['event_0001', 'event_0002', 'log_0001', 'log_0002'].map((name) => ({ name, indexes: 2, options: ['autovacuum_freeze_min_age=0'] })));
   });
+
+  it('have no CHECK beside their bounds, nor has any table that a push writes: the server parses it anew at each statement', async () => {
+    const checks = await test.database.sql<{ table: string }>(
+      `SELECT conrelid::regclass::text AS table FROM pg_constraint WHERE contype = 'c' AND connamespace IN ('es'::regnamespace, 'reg'::regnamespace)`);
+    expect(checks).toEqual([{ table: 'es.sealer' }]);
+  });
 });

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { RegistryError, errorBody, internalError } from '@waybill/oci';
 import { errorCode } from '../error-code.js';
 import type { Exchange } from './exchange.js';
@@ -26,8 +27,13 @@ export function writeError(exchange: Exchange, error: unknown, report: ReportErr
   const known = error instanceof RegistryError ? error : internalError(exchange.traceId, error);
   const headers = ['Content-Type', 'application/json', ...Object.entries(known.headers).flat()];
   // To HEAD goes the head that GET would get (RFC 9110 section 9.3.2): without a length some clients wait for the end of the connection.
-  if (request.complete || request.method === 'HEAD') exchange.reply(known.status, headers, errorBody(known));
+  if (request.complete || request.method === 'HEAD' || !announcesBody(request)) exchange.reply(known.status, headers, errorBody(known));
   else replyToUnread(exchange, known.status, headers, errorBody(known));
+}
+
+/** Node says of a request without a body too that it is not complete, as long as it hands it over. */
+function announcesBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
 const GONE = new Set(['ECANCELED', 'ECONNRESET', 'EPIPE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_PREMATURE_CLOSE']);

@@ -1,46 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { denied } from '@waybill/oci';
-import { RawClient, serve } from './testing/http-fixture.js';
-import type { ServeOptions, ServedRegistry } from './testing/http-fixture.js';
+import { RawClient, ServerPerTest, takeBodies } from './testing/http-fixture.js';
+import type { ServeOptions } from './testing/http-fixture.js';
 
 const UPLOAD = '/v2/a/blobs/uploads/0123456789abcdef';
 const API_VERSION = '\r\nDocker-Distribution-Api-Version: registry/2.0\r\nX-Content-Type-Options: nosniff\r\n';
-let served: ServedRegistry;
-let clients: RawClient[];
-
-beforeEach(() => (clients = []));
-afterEach(async () => {
-  for (const { socket } of clients) socket.destroy();
-  await served.close();
-});
-
-/** A connection to a server of its own. Its limits are short, so that a spec takes seconds. */
-async function connected(options: ServeOptions = {}): Promise<RawClient> {
-  served = await serve({ ...options, limits: { sweepMs: 50, headersTimeoutMs: 400, bodyIdleMs: 400, responseIdleMs: 400, keepAliveMs: 10_000, ...options.limits } });
-  return connectAgain();
-}
-
-async function connectAgain(): Promise<RawClient> {
-  const client = await RawClient.open(served.port);
-  clients.push(client);
-  return client;
-}
-
-/** Takes any body and answers its length. */
-const take: ServeOptions = {
-  handlers: {
-    ping: (_, exchange) => exchange.reply(200, ['Content-Type', 'application/json'], '{}'),
-    appendUpload: async (_, exchange) => {
-      let length = 0;
-      for await (const chunk of exchange.request) length += Buffer.byteLength(chunk);
-      exchange.reply(202, [], String(length));
-    },
-  },
-};
+const http = new ServerPerTest();
 
 describe('a head', () => {
   it('that comes byte by byte is cut with 408 when its time is over', async () => {
-    const client = await connected(take);
+    const client = await http.connected(takeBodies);
     const drip = setInterval(() => client.socket.write('X'), 20);
     client.socket.write('GET /v2/ HTTP/1.1\r\nHost: x\r\nA: ');
     const received = await client.toTheEnd();
@@ -48,27 +17,27 @@ describe('a head', () => {
     expect(client.ended).toBe(true);
     expect(received).toContain(API_VERSION);
     expect(received).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\nConnection: close.*\{"errors":\[\{"code":"UNSUPPORTED","message":".*0\.4 s"\}\]\}$/s);
-    expect(served.clientErrors).toEqual(['headers_timeout']);
+    expect(http.served.clientErrors).toEqual(['headers_timeout']);
   });
 
   it('that never begins ends without an answer', async () => {
-    const client = await connected(take);
+    const client = await http.connected(takeBodies);
     expect(await client.toTheEnd()).toBe('');
     expect(client.ended).toBe(true);
   });
 
   it('that is too large is answered 431', async () => {
-    const client = await connected(take);
+    const client = await http.connected(takeBodies);
     client.send(['GET /v2/ HTTP/1.1', `Authorization: ${'x'.repeat(17_000)}`]);
     const received = await client.toTheEnd();
     expect(received).toContain(API_VERSION);
     expect(received).toMatch(/^HTTP\/1\.1 431 .*\{"code":"UNSUPPORTED","message":"the request line and headers have more than 16384 bytes/s);
     expect(client.ended).toBe(true);
-    expect(served.clientErrors).toEqual(['header_overflow']);
+    expect(http.served.clientErrors).toEqual(['header_overflow']);
   });
 
   it('of 15 KiB passes', async () => {
-    const client = await connected(take);
+    const client = await http.connected(takeBodies);
     client.send(['GET /v2/ HTTP/1.1', `Authorization: ${'x'.repeat(15_000)}`]);
     expect(await client.until(({ received }) => received.includes(' 200 '))).toBe(true);
   });
@@ -81,13 +50,13 @@ describe('a head', () => {
     ['a space before the colon', ['GET /v2/ HTTP/1.1', 'Content-Length : 5']],
     ['no method', ['']],
   ])('with %s is answered 400', async (_, head) => {
-    const client = await connected(take);
+    const client = await http.connected(takeBodies);
     client.send(head, '0\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n');
     const received = await client.toTheEnd();
     expect(received).toContain(API_VERSION);
     expect(received).toMatch(/^HTTP\/1\.1 400 .*\{"errors":\[\{"code":"UNSUPPORTED"/s);
     expect(received.match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
-    expect(served.clientErrors).toEqual(['malformed']);
+    expect(http.served.clientErrors).toEqual(['malformed']);
   });
 });
 
@@ -95,7 +64,7 @@ describe('a target', () => {
   it.each([['/v2/', '{}'], ['/v2', '{}'], ['http://registry.test/v2/', '{}'], ['/v2?x=1', '{}'], ['/v3/', 'other'], ['/v2x', 'other'], ['/', 'other'], ['http://registry.test', 'other'], ['*', 'other']])(
     '%s is answered by %s',
     async (target, body) => {
-      const client = await connected(take);
+      const client = await http.connected(takeBodies);
       client.send([`GET ${target} HTTP/1.1`, 'Connection: close']);
       expect(await client.toTheEnd()).toContain(body);
     },
@@ -104,15 +73,15 @@ describe('a target', () => {
 
 describe('a body', () => {
   it('that stops coming is cut', async () => {
-    const client = await connected(take);
+    const client = await http.connected(takeBodies);
     client.send([`PATCH ${UPLOAD} HTTP/1.1`, 'Content-Length: 100'], 'only this');
     await client.toTheEnd();
     expect(client.ended).toBe(true);
-    expect(served.clientErrors).toEqual(['body_idle']);
+    expect(http.served.clientErrors).toEqual(['body_idle']);
   });
 
   it('is not cut because this process stood still for longer than its patience', async () => {
-    const client = await connected(take);
+    const client = await http.connected(takeBodies);
     client.send([`PATCH ${UPLOAD} HTTP/1.1`, 'Content-Length: 4'], 'bo');
     await sleep(120);
     // in a callback after which the timers come before what has arrived
@@ -122,22 +91,22 @@ describe('a body', () => {
       resolve();
     }));
     expect(await client.until(({ received }) => received.endsWith('\r\n\r\n4'))).toBe(true);
-    expect(served.clientErrors).toEqual([]);
+    expect(http.served.clientErrors).toEqual([]);
   });
 
   it('that comes slowly is never cut', async () => {
-    const client = await connected(take);
+    const client = await http.connected(takeBodies);
     client.send([`PATCH ${UPLOAD} HTTP/1.1`, 'Content-Length: 30']);
     for (let i = 0; i < 30; i++) {
       client.socket.write('x');
       await sleep(100);
     }
     expect(await client.until(({ received }) => received.endsWith('\r\n\r\n30'))).toBe(true);
-    expect(served.clientErrors).toEqual([]);
+    expect(http.served.clientErrors).toEqual([]);
   });
 
   it('is not cut while it is the handler who is slow, before it reads, while it reads and after', async () => {
-    const client = await connected({
+    const client = await http.connected({
       handlers: {
         appendUpload: async (_, exchange) => {
           await sleep(900);
@@ -167,15 +136,15 @@ describe('an answer', () => {
   const GET = [`GET /v2/a/blobs/sha256:${'a'.repeat(64)} HTTP/1.1`];
 
   it('that is not read is cut', async () => {
-    const client = await connected(blob);
+    const client = await http.connected(blob);
     client.socket.pause();
     client.send(GET);
-    for (let i = 0; i < 100 && served.clientErrors.length === 0; i++) await sleep(50);
-    expect(served.clientErrors).toEqual(['response_idle']);
+    for (let i = 0; i < 100 && http.served.clientErrors.length === 0; i++) await sleep(50);
+    expect(http.served.clientErrors).toEqual(['response_idle']);
   });
 
   it('that is read slowly out of one large write is never cut', async () => {
-    const client = await connected(blob);
+    const client = await http.connected(blob);
     let read = 0;
     client.socket.on('data', (text) => {
       read += text.length;
@@ -188,26 +157,26 @@ describe('an answer', () => {
     clearInterval(slowly);
     expect(whole).toBe(true);
     expect(Date.now() - began).toBeGreaterThan(1_000);
-    expect(served.clientErrors).toEqual([]);
+    expect(http.served.clientErrors).toEqual([]);
   });
 });
 
 describe('an idle connection', () => {
   it('is closed after its time, and not counted as an error', async () => {
-    const client = await connected({ ...take, limits: { keepAliveMs: 300 } });
+    const client = await http.connected({ ...takeBodies, limits: { keepAliveMs: 300 } });
     client.send(['GET /v2/ HTTP/1.1']);
     expect(await client.until(({ received }) => received.endsWith('{}'))).toBe(true);
     expect(client.ended).toBe(false);
     expect(await client.until(({ ended }) => ended)).toBe(true);
-    expect(served.clientErrors).toEqual([]);
+    expect(http.served.clientErrors).toEqual([]);
   });
 
   it('does not keep another one out for ever: beyond the limit connections are dropped and counted', async () => {
-    const first = await connected({ ...take, limits: { maxConnections: 1 } });
-    const second = await connectAgain();
+    const first = await http.connected({ ...takeBodies, limits: { maxConnections: 1 } });
+    const second = await http.connectAgain();
     await second.toTheEnd();
     expect(second.ended).toBe(true);
-    expect(served.clientErrors).toEqual(['connection_limit']);
+    expect(http.served.clientErrors).toEqual(['connection_limit']);
     first.send(['GET /v2/ HTTP/1.1']);
     expect(await first.until(({ received }) => received.endsWith('{}'))).toBe(true);
   });
@@ -217,7 +186,7 @@ describe('Expect: 100-continue', () => {
   const head = [`PATCH ${UPLOAD} HTTP/1.1`, 'Content-Length: 4', 'Expect: 100-continue'];
 
   it('gets its 100 once the guard has let the request pass, and then its answer', async () => {
-    const client = await connected(take);
+    const client = await http.connected(takeBodies);
     client.send(head);
     expect(await client.until(({ received }) => received === 'HTTP/1.1 100 Continue\r\n\r\n')).toBe(true);
     client.socket.write('body');
@@ -225,7 +194,7 @@ describe('Expect: 100-continue', () => {
   });
 
   it('gets the refusal of the guard and never a 100', async () => {
-    const client = await connected({ ...take, guard: () => Promise.reject(denied('no')) });
+    const client = await http.connected({ ...takeBodies, guard: () => Promise.reject(denied('no')) });
     client.send(head);
     expect(await client.until(({ received }) => received.includes('"DENIED"'))).toBe(true);
     expect(client.received).toMatch(/^HTTP\/1\.1 403 .*Connection: close/s);
@@ -234,24 +203,25 @@ describe('Expect: 100-continue', () => {
   });
 
   it('outside /v2/ gets its 100 too', async () => {
-    const client = await connected(take);
+    const client = await http.connected(takeBodies);
     client.send(['POST /api HTTP/1.1', 'Content-Length: 4', 'Expect: 100-continue']);
     expect(await client.until(({ received }) => received.startsWith('HTTP/1.1 100 Continue'))).toBe(true);
   });
 });
 
 describe('a refused body', () => {
-  const refuse: ServeOptions = { ...take, guard: () => { throw denied('no'); } };
+  const refuse: ServeOptions = { ...takeBodies, guard: () => { throw denied('no'); } };
 
   it('of 100 MB is read far enough that the client gets its answer', async () => {
-    await connected(refuse);
-    const response = await fetch(`${served.url}${UPLOAD}`, { method: 'PATCH', body: Buffer.alloc(100 << 20), headers: { 'content-type': 'application/octet-stream' } });
+    // client and server share this process, which stands still while it makes the body: that is no slow head
+    await http.connected({ ...refuse, limits: { headersTimeoutMs: 10_000 } });
+    const response = await fetch(`${http.served.url}${UPLOAD}`, { method: 'PATCH', body: Buffer.alloc(100 << 20), headers: { 'content-type': 'application/octet-stream' } });
     expect(response.status).toBe(403);
     expect(await response.text()).toContain('DENIED');
   });
 
   it('is read to its end for a client that does not look for the answer before', async () => {
-    const client = await connected(refuse);
+    const client = await http.connected(refuse);
     client.socket.pause();
     client.send([`PATCH ${UPLOAD} HTTP/1.1`, `Content-Length: ${40 << 20}`]);
     await new Promise((resolve) => client.socket.write(Buffer.alloc(40 << 20), resolve));
@@ -261,7 +231,7 @@ describe('a refused body', () => {
   });
 
   it('does not hold its connection longer than it is drained', async () => {
-    const client = await connected({ ...refuse, limits: { bodyIdleMs: 60_000 } });
+    const client = await http.connected({ ...refuse, limits: { bodyIdleMs: 60_000 } });
     client.send([`PATCH ${UPLOAD} HTTP/1.1`, 'Content-Length: 100000000']);
     const began = Date.now();
     const drip = setInterval(() => client.socket.write('x'.repeat(1000)), 20);
@@ -273,7 +243,7 @@ describe('a refused body', () => {
   });
 
   it('that is small is read, and its connection lives on', async () => {
-    const client = await connected(refuse);
+    const client = await http.connected(refuse);
     client.send([`PATCH ${UPLOAD} HTTP/1.1`, 'Content-Length: 4'], 'body');
     expect(await client.until(({ received }) => received.includes('"DENIED"'))).toBe(true);
     client.send(['GET /other HTTP/1.1']);
@@ -281,42 +251,52 @@ describe('a refused body', () => {
   });
 });
 
+describe('a refused request without a body', () => {
+  it('keeps its connection', async () => {
+    const client = await http.connected(takeBodies);
+    client.send(['GET /v2/UPPER/tags/list HTTP/1.1']);
+    expect(await client.until(({ received }) => received.includes('"NAME_INVALID"'))).toBe(true);
+    client.send(['GET /other HTTP/1.1']);
+    expect(await client.until(({ received }) => received.endsWith('other'))).toBe(true);
+  });
+});
+
 describe('closing the server', () => {
   it('lets a running request finish, says that the connection ends, and takes no new one', async () => {
-    const client = await connected({ handlers: { ping: async (_, exchange) => { await sleep(300); exchange.reply(200, [], 'done'); } }, limits: { drainMs: 5_000 } });
+    const client = await http.connected({ handlers: { ping: async (_, exchange) => { await sleep(300); exchange.reply(200, [], 'done'); } }, limits: { drainMs: 5_000 } });
     client.send(['GET /v2/ HTTP/1.1']);
     await sleep(50);
-    const closing = served.close();
-    await expect(RawClient.open(served.port)).rejects.toThrow('ECONNREFUSED');
+    const closing = http.served.close();
+    await expect(RawClient.open(http.served.port)).rejects.toThrow('ECONNREFUSED');
     const received = await client.toTheEnd();
     expect(received).toMatch(/^HTTP\/1\.1 200 .*Connection: close.*done$/s);
     expect(await closing).toBe(0);
   });
 
   it('lets an answer whose head is out be read to its end', async () => {
-    const client = await connected({
+    const client = await http.connected({
       handlers: { getBlob: async (_, exchange) => { const response = exchange.begin(200, [], 8); response.write('1234'); await sleep(300); response.end('5678'); } },
       limits: { drainMs: 5_000 },
     });
     client.send([`GET /v2/a/blobs/sha256:${'a'.repeat(64)} HTTP/1.1`]);
     await client.until(({ received }) => received.endsWith('1234'));
     const began = Date.now();
-    expect(await served.close()).toBe(0);
+    expect(await http.served.close()).toBe(0);
     expect(Date.now() - began).toBeLessThan(1_500);
     expect((await client.toTheEnd()).endsWith('12345678')).toBe(true);
   });
 
   it('answers a request that follows on a running connection, and lets none follow that one', async () => {
-    const client = await connected({
+    const client = await http.connected({
       handlers: {
-        ...take.handlers,
+        ...takeBodies.handlers,
         getBlob: async (_, exchange) => { const response = exchange.begin(200, [], 8); response.write('1234'); await sleep(300); response.end('5678'); },
       },
       limits: { drainMs: 5_000 },
     });
     client.send([`GET /v2/a/blobs/sha256:${'a'.repeat(64)} HTTP/1.1`]);
     await client.until(({ received }) => received.endsWith('1234'));
-    const closing = served.close();
+    const closing = http.served.close();
     client.send(['GET /v2/ HTTP/1.1']);
     client.send(['GET /v2/ HTTP/1.1']);
     expect(await closing).toBe(0);
@@ -324,21 +304,21 @@ describe('closing the server', () => {
   });
 
   it('closes idle and unused connections at once', async () => {
-    const unused = await connected({ ...take, limits: { drainMs: 5_000, headersTimeoutMs: 10_000 } });
-    const idle = await connectAgain();
+    const unused = await http.connected({ ...takeBodies, limits: { drainMs: 5_000, headersTimeoutMs: 10_000 } });
+    const idle = await http.connectAgain();
     idle.send(['GET /v2/ HTTP/1.1']);
     await idle.until(({ received }) => received.endsWith('{}'));
     const began = Date.now();
-    expect(await served.close()).toBe(0);
+    expect(await http.served.close()).toBe(0);
     expect(Date.now() - began).toBeLessThan(1_000);
     expect(await unused.until(({ ended }) => ended)).toBe(true);
   });
 
   it('destroys what is not done in time and says how many', async () => {
-    const client = await connected({ handlers: { ping: () => new Promise<void>(() => undefined) }, limits: { drainMs: 200 } });
+    const client = await http.connected({ handlers: { ping: () => new Promise<void>(() => undefined) }, limits: { drainMs: 200 } });
     client.send(['GET /v2/ HTTP/1.1']);
     await sleep(50);
-    expect(await served.close()).toBe(1);
+    expect(await http.served.close()).toBe(1);
     expect(await client.toTheEnd()).toBe('');
   });
 });

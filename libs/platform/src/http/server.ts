@@ -5,7 +5,9 @@ import { errorBody, unsupported } from '@waybill/oci';
 import type { OciError } from '@waybill/oci';
 import { Connections } from './connections.js';
 import type { CutReason, Patience, StartAnswer } from './connections.js';
-import { ALWAYS } from './exchange.js';
+import { writeError } from './error-writer.js';
+import { ALWAYS, Exchange } from './exchange.js';
+import { hostFault } from './host-header.js';
 
 export interface HttpLimits extends Patience {
   /** Of one request's line and headers together. */
@@ -72,20 +74,31 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     noDelay: true,
     // Refuses Content-Length beside Transfer-Encoding, bare LF and other ways to smuggle a request past a proxy.
     insecureHTTPParser: false,
+    // Refused by us instead (host-header.ts).
+    requireHostHeader: false,
   });
   server.timeout = 0;
   server.maxRequestsPerSocket = 0;
   server.maxConnections = limits.maxConnections;
   server.on('connection', (socket) => connections.accept(socket));
   server.on('drop', () => onClientError('connection_limit'));
-  const answer: StartAnswer = (request, response) => (isRegistry(request) ? registry(request, response, false) : other(request, response));
+  const answer: StartAnswer = (request, response) => {
+    const fault = hostFault(request);
+    if (fault !== undefined) refuseHost(fault, request, response, onClientError);
+    else if (isRegistry(request)) registry(request, response, false);
+    else other(request, response);
+  };
   const answerWaiting: StartAnswer = (request, response) => {
+    const fault = hostFault(request);
+    if (fault !== undefined) return refuseHost(fault, request, response, onClientError);
     if (isRegistry(request)) return registry(request, response, true);
     response.writeContinue();
     other(request, response);
   };
   server.on('request', (request, response) => connections.serve(request, response, answer));
   server.on('checkContinue', (request, response) => connections.serve(request, response, answerWaiting));
+  // An expectation other than 100-continue may be ignored (RFC 9110 section 10.1.1); node's own 417 would lack our headers.
+  server.on('checkExpectation', (request, response) => connections.serve(request, response, answer));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, connections, options));
   const sweep = setInterval(() => connections.sweep(), limits.sweepMs).unref();
   const close = async (): Promise<number> => {
@@ -113,6 +126,13 @@ function isRegistry(request: IncomingMessage): boolean {
 
 const SLASH = 47;
 const QUESTION_MARK = 63;
+
+/** The connection ends: what follows may be for another host as well. */
+function refuseHost(fault: string, request: IncomingMessage, response: ServerResponse, onClientError: HttpServerOptions['onClientError']): void {
+  onClientError('malformed');
+  response.shouldKeepAlive = false;
+  writeError(new Exchange(request, response), unsupported(fault, 400), () => undefined);
+}
 
 /** Answers what is no request. The connection ends: where the next request would begin is not known. */
 function refuse(error: NodeJS.ErrnoException, socket: Socket, connections: Connections, { limits, onClientError }: HttpServerOptions): void {

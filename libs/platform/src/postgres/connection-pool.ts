@@ -1,10 +1,12 @@
 import { DependencyUnavailable } from '@waybill/oci';
 import pg from 'pg';
 import { mapPostgresError } from './postgres-errors.js';
+import type { PreparedStatements } from './prepared-query.js';
 
 /** One session and whether it can still be used. */
 export interface PooledConnection {
   readonly client: pg.Client;
+  readonly prepared: PreparedStatements;
   broken: boolean;
   idleSince: number;
 }
@@ -89,7 +91,7 @@ export class ConnectionPool {
 
   private async open(): Promise<void> {
     const client = new pg.Client({ ...this.config, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-    const connection: PooledConnection = { client, broken: false, idleSince: 0 };
+    const connection: PooledConnection = { client, prepared: new Map(), broken: false, idleSince: 0 };
     // without a listener the loss of an idle session would end the process
     client.on('error', (error) => {
       if (!connection.broken && this.all.has(connection)) this.onLost(error);

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { ConnectionPool, type PooledConnection } from './connection-pool.js';
 import { keepListening } from './listener.js';
 import { losesSession, mapPostgresError } from './postgres-errors.js';
+import { PreparedQuery } from './prepared-query.js';
 import { Database, type Sql, type Statement } from './sql.js';
 
 export interface PgDatabaseOptions {
@@ -91,12 +92,11 @@ export class PgDatabase extends Database {
   }
 
   private run<Row>(connection: PooledConnection, statement: Statement | string, values: readonly unknown[] | undefined, resolve: (rows: Row[]) => void, reject: (error: unknown) => void, release: boolean): void {
-    const text = typeof statement === 'string' ? { text: statement } : { name: statement.name, text: statement.text };
     // the callback form saves a promise and a stack capture per statement
-    connection.client.query({ ...text, values: values === undefined ? undefined : [...values] }, (error: Error | null, result) => {
+    const done = (error: Error | null, rows: Row[]): void => {
       if (error === null) {
         if (release) this.pool.release(connection);
-        resolve(result.rows);
+        resolve(rows);
         return;
       }
       const mapped = mapPostgresError(error);
@@ -105,7 +105,10 @@ export class PgDatabase extends Database {
         else this.pool.release(connection);
       }
       reject(mapped);
-    });
+    };
+    const { client, prepared } = connection;
+    if (typeof statement === 'string') client.query({ text: statement, values: values === undefined ? undefined : [...values] }, (error: Error | null, result) => done(error, error === null ? result.rows : []));
+    else client.query(new PreparedQuery(client, prepared, statement, values ?? [], done));
   }
 
   private async rollback(connection: PooledConnection): Promise<void> {

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,11 +18,11 @@ const children: ChildProcess[] = [];
 jest.setTimeout(30_000);
 
 /** A Node process of its own that owns the cluster; resolves with its url once the server is up. */
-async function startOwner(directory: string, user: { uid?: number; gid?: number } = {}): Promise<{ child: ChildProcess; url: string }> {
+async function startOwner(directory: string, user: { uid?: number; gid?: number } = {}, temporary = directory): Promise<{ child: ChildProcess; url: string }> {
   const script = `const { EmbeddedPostgres } = await import(${JSON.stringify(moduleUrl)});
     const server = await EmbeddedPostgres.start({ dataDirectory: ${JSON.stringify(directory)} });
     console.log(server.url); setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '', TMPDIR: directory }, ...user });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '', TMPDIR: temporary }, ...user });
   children.push(child);
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text; });
@@ -54,6 +54,7 @@ async function eventually<T>(attempt: () => Promise<T>, patience = 10_000): Prom
   }
 }
 
+const socketFolder = (url: string): string => new URL(url).searchParams.get('host') ?? '';
 const postmasterPid = (): number => Number.parseInt(readFileSync(join(cluster, 'postmaster.pid'), 'utf8'), 10);
 
 describe('the embedded Postgres', () => {
@@ -167,6 +168,31 @@ describe('the embedded Postgres', () => {
     await server.stop();
     expect(stranger.exitCode).toBeNull();
     expect(stranger.signalCode).toBeNull();
+  });
+
+  it('removes the socket folders that killed servers left, and none that a server uses or is about to use', async () => {
+    const temporary = join(root, 't');
+    mkdirSync(temporary, { mode: 0o777 });
+    const gone = await startOwner(join(root, 'gone'), {}, temporary);
+    process.kill(Number.parseInt(readFileSync(join(root, 'gone', 'postgres', 'postmaster.pid'), 'utf8'), 10), 'SIGKILL');
+    gone.child.kill('SIGKILL');
+    const living = await startOwner(join(root, 'living'), {}, temporary);
+    const [left, used] = [socketFolder(gone.url), socketFolder(living.url)];
+    expect(readdirSync(left)).toContain('.s.PGSQL.5432');
+    const make = (name: string): string => {
+      const folder = join(temporary, name);
+      mkdirSync(folder, { mode: 0o700 });
+      chownSync(folder, statSync(left).uid, statSync(left).gid);
+      return folder;
+    };
+    const [empty, fresh, filled, foreign] = [make('waybill-0000000000000000'), make('waybill-1111111111111111'), make('waybill-2222222222222222'), make('waybill-of-somebody')];
+    writeFileSync(join(filled, 'letter'), 'mine');
+    const hoursAgo = new Date(Date.now() - 2 * 3_600_000);
+    for (const folder of [left, used, empty, filled, foreign]) utimesSync(folder, hoursAgo, hoursAgo);
+    const next = await startOwner(join(root, 'next'), {}, temporary);
+    expect(readdirSync(temporary).map((name) => join(temporary, name)).toSorted()).toEqual([socketFolder(next.url), used, fresh, filled, foreign].toSorted());
+    expect(await query(living.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    for (const { child } of [living, next]) child.kill('SIGKILL');
   });
 
   it('refuses a cluster of another major, and a folder that is no cluster, and touches neither', async () => {

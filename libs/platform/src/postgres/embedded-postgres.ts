@@ -4,9 +4,10 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataDirectoryLock } from '../data-directory.js';
-import { initialise, makeSocketDirectory, readVersion, refuseOtherMajor, stopOrphan } from './postgres-cluster.js';
+import { initialise, readVersion, refuseOtherMajor, spaceFault, stopOrphan } from './postgres-cluster.js';
 import { chooseUser, findBinaries, type PostgresBinaries, type PostgresUser, spawnPostgres } from './postgres-process.js';
 import { EMBEDDED_SETTINGS } from './postgres-settings.js';
+import { makeSocketDirectory, refreshSocketDirectory, removeStaleSocketDirectories } from './socket-directory.js';
 
 export interface EmbeddedPostgresOptions {
   /** Holds `lock` and the cluster in `postgres/`. Created where missing. */
@@ -53,7 +54,7 @@ export class EmbeddedPostgres {
       else await refuseOtherMajor(cluster, found, binaries);
       await stopOrphan(cluster);
       const server = new EmbeddedPostgres(cluster, makeSocketDirectory(cluster, user), lock, binaries, user, options);
-      await server.launch();
+      await Promise.all([server.launch(), removeStaleSocketDirectories(server.socketDirectory)]);
       return server;
     } catch (error) {
       lock.release();
@@ -91,13 +92,14 @@ export class EmbeddedPostgres {
     for (;;) {
       const failure = await this.tryLaunch();
       if (failure === undefined) return;
-      if (!STILL_HELD.test(failure) || Date.now() > deadline) throw new Error(`The embedded Postgres in ${this.cluster} does not start. It says:\n${failure}`);
+      if (!STILL_HELD.test(failure) || Date.now() > deadline) throw new Error(`${spaceFault(failure, this.options.dataDirectory)}The embedded Postgres in ${this.cluster} does not start. It says:\n${failure}`);
       await sleep(50);
     }
   }
 
   /** Undefined when the server is up, else what it said before it ended. */
   private async tryLaunch(): Promise<string | undefined> {
+    refreshSocketDirectory(this.socketDirectory, this.user);
     const settings = Object.entries({ ...EMBEDDED_SETTINGS, ...this.options.settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const child = spawnPostgres(this.binaries.postgres, ['-D', this.cluster, '-k', this.socketDirectory, ...settings], this.user, [this.cluster, this.socketDirectory]);
     this.child = child;

@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataDirectoryRefused } from '../data-directory.js';
@@ -11,8 +9,6 @@ import { isPostmasterOf, majorVersion, type PostgresBinaries, type PostgresUser,
 
 /** How long an orphan may take for its shutdown checkpoint. */
 const STOP_PATIENCE_MS = 20_000;
-/** sun_path holds 107 bytes, and the server appends "/.s.PGSQL.5432" and ".lock" for its lock file. */
-const SOCKET_DIRECTORY_MAX = 107 - '/.s.PGSQL.5432.lock'.length;
 
 /** The cluster appears under its name only when it is whole, so a crash in the middle is simply repeated. */
 export async function initialise(dataDirectory: string, cluster: string, binaries: PostgresBinaries, user: PostgresUser | undefined): Promise<void> {
@@ -29,8 +25,13 @@ export async function initialise(dataDirectory: string, cluster: string, binarie
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => { said += text; });
   const code = await new Promise((resolve) => child.once('error', (error) => resolve(error.message)).once('close', resolve));
-  if (code !== 0) throw new Error(`The database in ${cluster} could not be created (initdb ended with ${String(code)}). It says:\n${said}`);
+  if (code !== 0) throw new Error(`${spaceFault(said, dataDirectory)}The database in ${cluster} could not be created (initdb ended with ${String(code)}). It says:\n${said}`);
   renameSync(unfinished, cluster);
+}
+
+/** A sentence to begin with, where what a Postgres said comes from a full disk; else nothing. */
+export function spaceFault(said: string, dataDirectory: string): string {
+  return /No space left on device|Disk quota exceeded/.test(said) ? `The file system of ${dataDirectory} is full: free some space, or choose another directory with WAYBILL_DATA_DIR.\n` : '';
 }
 
 /** Major version of the cluster; undefined where there is none yet. Throws DataDirectoryRefused for a folder that is something else or cannot be read. */
@@ -53,22 +54,6 @@ export async function refuseOtherMajor(cluster: string, found: string, binaries:
     `${cluster} was made by Postgres ${found}, and this version of Waybill brings Postgres ${ours}, which cannot read it. It was left untouched. ` +
       `Run a Postgres ${found} server on it and give its address with DATABASE_URL, or dump it there and restore the dump into an empty directory.`,
   );
-}
-
-/** The same directory at every start, so that a crash leaves nothing behind; a random one where somebody else took the name. */
-export function makeSocketDirectory(cluster: string, user: PostgresUser | undefined): string {
-  const base = Buffer.byteLength(tmpdir()) + 30 <= SOCKET_DIRECTORY_MAX ? tmpdir() : '/tmp';
-  const path = join(base, `waybill-${createHash('sha256').update(cluster).digest('hex').slice(0, 16)}`);
-  const owner = user?.uid ?? process.getuid?.();
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) mkdirSync(path, { mode: 0o700 });
-  const trusted = found === undefined || (found.isDirectory() && found.uid === owner && (found.mode & 0o077) === 0);
-  const directory = trusted ? path : mkdtempSync(join(base, 'waybill-'));
-  if (user !== undefined) chownSync(directory, user.uid, user.gid);
-  chmodSync(directory, 0o700);
-  // We hold the data directory, so a socket in here is a dead server's; its lock file could name a pid that now is another process.
-  for (const name of readdirSync(directory)) rmSync(join(directory, name), { force: true });
-  return directory;
 }
 
 /**

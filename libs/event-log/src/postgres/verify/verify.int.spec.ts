@@ -50,6 +50,8 @@ describe('log:verify', () => {
     ['a tag that was moved by hand', `UPDATE reg.tag SET manifest_id = (SELECT min(manifest_id) FROM reg.manifest) WHERE name = 'multi'`, /^reg\.tag .*:multi: the events say .* the row says/],
     ['a tag that was removed by hand', `DELETE FROM reg.tag WHERE name = 'sig'`, /^reg\.tag .*:sig: .* there is no such row/],
     ['a manifest that was revived by hand', `UPDATE reg.manifest SET state = 'live' WHERE state = 'deleted'`, /^reg\.manifest .*"deleted".*"live"/],
+    ['a manifest in a state that there is not', `UPDATE reg.manifest SET state = 'lost' WHERE state = 'live'`, /^reg\.manifest .*"live".*"lost"/],
+    ['a blob in a state that there is not', `UPDATE reg.blob SET state = 'Z'`, /^reg\.blob sha256:.*"L".*"Z"/],
     ['a blob of another size', 'UPDATE reg.blob SET size = size + 1', /^reg\.blob sha256:/],
     ['a link without an event', `INSERT INTO reg.blob_link (repo_id, blob_id) SELECT repo_id, blob_id FROM reg.repo, reg.blob ON CONFLICT DO NOTHING`, /^reg\.blob_link .* no event accounts for it/],
     ['a lost reference', 'DELETE FROM reg.ref WHERE manifest_id = (SELECT min(manifest_id) FROM reg.ref)', /^reg\.ref .* there is no such row/],

@@ -54,6 +54,52 @@ function addressOf(address: AddressInfo | string | null): AddressInfo {
   return address;
 }
 
+const SHORT_LIMITS: Partial<HttpLimits> = { sweepMs: 50, headersTimeoutMs: 400, bodyIdleMs: 400, responseIdleMs: 400, keepAliveMs: 10_000 };
+
+/** Takes any body and answers its length. */
+export const takeBodies: ServeOptions = {
+  handlers: {
+    ping: (_, exchange) => exchange.reply(200, ['Content-Type', 'application/json'], '{}'),
+    appendUpload: async (_, exchange) => {
+      let length = 0;
+      for await (const chunk of exchange.request) length += Buffer.byteLength(chunk);
+      exchange.reply(202, [], String(length));
+    },
+  },
+};
+
+/** A server for each test of a file, with limits so short that a spec takes seconds, and connections to it; all end with the test. */
+export class ServerPerTest {
+  private running: ServedRegistry | undefined;
+  private readonly clients: RawClient[] = [];
+
+  /** Call it at the top of the spec. */
+  constructor() {
+    afterEach(async () => {
+      for (const { socket } of this.clients.splice(0)) socket.destroy();
+      await this.running?.close();
+    });
+  }
+
+  get served(): ServedRegistry {
+    if (this.running === undefined) throw new Error('the test has no server yet: call connected() first');
+    return this.running;
+  }
+
+  /** A connection to a new server; the one before ends. */
+  async connected(options: ServeOptions = {}): Promise<RawClient> {
+    await this.running?.close();
+    this.running = await serve({ ...options, limits: { ...SHORT_LIMITS, ...options.limits } });
+    return this.connectAgain();
+  }
+
+  async connectAgain(): Promise<RawClient> {
+    const client = await RawClient.open(this.served.port);
+    this.clients.push(client);
+    return client;
+  }
+}
+
 /** A TCP connection that keeps all it received; for requests that no client library would send. */
 export class RawClient {
   received = '';

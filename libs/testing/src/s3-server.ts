@@ -1,0 +1,53 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RunningChild } from './child-process.js';
+import { freePort } from './free-port.js';
+import { temporaryFolder } from './temporary-folder.js';
+
+/** A real S3 server on a free port with an empty folder of its own. It has no bucket yet. */
+export interface S3Server {
+  /** `http://host:port`. */
+  readonly endpoint: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  logs(): string;
+  stop(): Promise<void>;
+}
+
+const accessKey = 'waybill-test';
+const secretKey = 'waybill-test-secret';
+const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
+
+/** MinIO; it can encrypt at rest, and answers to `<bucket>.s3.test` too. */
+export function startMinio(binary: string): Promise<S3Server> {
+  const settings = {
+    MINIO_ROOT_USER: accessKey, MINIO_ROOT_PASSWORD: secretKey, MINIO_BROWSER: 'off', MINIO_UPDATE: 'off',
+    MINIO_KMS_SECRET_KEY: `test-key:${MASTER_KEY}`, MINIO_DOMAIN: 's3.test',
+  };
+  return start(binary, (address, folder) => ['server', '--address', address, '--quiet', folder], settings);
+}
+
+/** The S3 gateway of Versity over a folder. */
+export function startVersityGateway(binary: string): Promise<S3Server> {
+  return start(binary, (address, folder) => ['--access', accessKey, '--secret', secretKey, '--quiet', '--port', address, 'posix', folder], {});
+}
+
+async function start(command: string, words: (address: string, folder: string) => string[], settings: Readonly<Record<string, string>>): Promise<S3Server> {
+  const folder = await temporaryFolder('s3');
+  const data = join(folder.path, 'data');
+  await mkdir(data);
+  const address = `127.0.0.1:${await freePort()}`;
+  const child = new RunningChild({ command, arguments: words(address, data), environment: { ...process.env, ...settings } });
+  const stop = async (): Promise<void> => {
+    await child.stop();
+    await folder.remove();
+  };
+  try {
+    // any answer will do; an anonymous request is refused
+    await child.waitUntil(async () => (await fetch(`http://${address}/`)).status < 500);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { endpoint: `http://${address}`, accessKey, secretKey, logs: () => child.output, stop };
+}

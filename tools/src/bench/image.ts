@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-export const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json';
-export const LAYER_TYPE = 'application/vnd.oci.image.layer.v1.tar+gzip';
+const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json';
+const LAYER_TYPE = 'application/vnd.oci.image.layer.v1.tar+gzip';
 export const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 export const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json';
 
@@ -17,12 +17,12 @@ export interface SmallImage {
   readonly manifest: Content;
 }
 
-export function contentOf(bytes: Buffer): Content {
+function contentOf(bytes: Buffer): Content {
   return { bytes, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` };
 }
 
 /** Bytes that no two calls share, so that no server can answer from what it has. */
-export function randomContent(size: number): Content {
+function randomContent(size: number): Content {
   return contentOf(randomBytes(size));
 }
 

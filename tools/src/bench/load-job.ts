@@ -34,7 +34,7 @@ export interface UploadJob extends Job {
   readonly method: 'patch' | 'put';
 }
 
-/** Pushes of small images, each like no other, into a repository for each connection. */
+/** Pushes of small images, each like no other, into repositories of its own for each connection. */
 export interface PushJob extends Job {
   readonly kind: 'push';
   readonly repository: string;

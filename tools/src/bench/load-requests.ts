@@ -55,6 +55,9 @@ export async function runRequests(job: RequestsJob): Promise<Load> {
   };
 }
 
+/** Images that one repository gets: peers pay more for each when there are many, and few repositories have hundreds. */
+const IMAGES_PER_REPOSITORY = 20;
+
 /** Closed loops of whole pushes. The images are made before the clock starts. See PushJob. */
 export async function runPushes(job: PushJob): Promise<Load> {
   const connections = await openAll(job);
@@ -62,9 +65,9 @@ export async function runPushes(job: PushJob): Promise<Load> {
   let at = 0;
   const work = async (connection: Connection, repository: string, end: number, latencies: number[]): Promise<void> => {
     for (let image: SmallImage | undefined; at < end && (image = images[at]) !== undefined; ) {
-      const tag = `v${at++}`;
+      const number = at++;
       const began = performance.now();
-      await pushImage(connection, repository, tag, image);
+      await pushImage(connection, `${repository}-${Math.floor(number / IMAGES_PER_REPOSITORY / connections.length)}`, `v${number}`, image);
       latencies.push(performance.now() - began);
     }
   };

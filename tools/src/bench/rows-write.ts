@@ -55,8 +55,18 @@ function uploadRow(name: string, title: string, method: 'patch' | 'put'): Shared
   };
 }
 
-/** Figures of pushes, a rate row's in ms. */
-function perImage(figures: Figures): Figures {
+function metricsPer(operation: 'image' | 'request'): readonly Metric[] {
+  return [
+    { key: 'cpu', label: `CPU ms/${operation}`, digits: 2, better: 'lower' },
+    { key: 'rate', label: `${operation}s/s`, digits: 0, better: 'higher' },
+    { key: 'p50', label: 'p50 ms', digits: 1, better: 'lower' },
+    { key: 'p99', label: 'p99 ms', digits: 1, better: 'lower' },
+  ];
+}
+
+/** The figures of a rate row, with the CPU in ms. */
+function writeFigures(measured: Measurement): Figures {
+  const figures = rateFigures(measured);
   return { ...figures, cpu: (figures['cpu'] ?? Number.NaN) / 1000 };
 }
 
@@ -64,12 +74,7 @@ function pushRow(name: string, title: string, connections: number, targets: read
   return {
     name,
     title,
-    metrics: [
-      { key: 'cpu', label: 'CPU ms/image', digits: 2, better: 'lower' },
-      { key: 'rate', label: 'images/s', digits: 0, better: 'higher' },
-      { key: 'p50', label: 'p50 ms', digits: 1, better: 'lower' },
-      { key: 'p99', label: 'p99 ms', digits: 1, better: 'lower' },
-    ],
+    metrics: metricsPer('image'),
     targets,
     pinned: false,
     takes: all,
@@ -78,7 +83,7 @@ function pushRow(name: string, title: string, connections: number, targets: read
       const images = connections === 1 ? settings.imagesAlone : settings.imagesTogether;
       // A repository of its own for each round and connection: what a push costs must not depend on how many rounds were before.
       return async () =>
-        perImage(rateFigures(await runLoad(server, { kind: 'push', connections, repository: `bench/${name}-${round++}`, images, warmUp: Math.ceil(images / 5) }, undefined)));
+        writeFigures(await runLoad(server, { kind: 'push', connections, repository: `bench/${name}-${round++}`, images, warmUp: Math.ceil(images / 2) }, undefined));
     },
   };
 }
@@ -86,12 +91,7 @@ function pushRow(name: string, title: string, connections: number, targets: read
 const manifestRow: SharedRow = {
   name: 'manifest',
   title: 'PUT manifest of known blobs, 8 at once, each with a tag of its own',
-  metrics: [
-    { key: 'cpu', label: 'CPU ms/request', digits: 2, better: 'lower' },
-    { key: 'rate', label: 'requests/s', digits: 0, better: 'higher' },
-    { key: 'p50', label: 'p50 ms', digits: 1, better: 'lower' },
-    { key: 'p99', label: 'p99 ms', digits: 1, better: 'lower' },
-  ],
+  metrics: metricsPer('request'),
   targets: [
     { metric: 'cpu', against: 'distribution', atMost: 0.5 },
     { metric: 'rate', against: 'distribution', atLeast: 1.5 },
@@ -105,7 +105,7 @@ const manifestRow: SharedRow = {
       const blobs = await seedBlobs(server, repository);
       const warmUp = Math.ceil(settings.manifests / 8);
       const list = Array.from({ length: warmUp + settings.manifests }, (_, i) => putTag(repository, tagName(i), manifestOf(blobs, `manifest ${i}`), MANIFEST_TYPE));
-      return perImage(rateFigures(await runLoad(server, { kind: 'requests', connections: 8, list, status: 201, seconds: 0, warmUp }, undefined)));
+      return writeFigures(await runLoad(server, { kind: 'requests', connections: 8, list, status: 201, seconds: 0, warmUp }, undefined));
     };
   },
 };

@@ -8,13 +8,15 @@ export interface Settings {
   readonly hugeBytes: number;
   readonly tags: number;
   readonly repositories: number;
-  /** Images a run pushes: alone, and 8 at once. */
+  /** Images a run pushes: alone, and 8 at once. After half as many more, since it is a registry that has been running for a while that is asked about. */
   readonly imagesAlone: number;
   readonly imagesTogether: number;
   readonly manifests: number;
   readonly deletes: number;
   /** Tags and repositories of the scaling row, growing. */
   readonly scale: readonly number[];
+  /** Images pushed at full rate before a soak. */
+  readonly soakImages: number;
   readonly soakSeconds: number;
 }
 
@@ -28,11 +30,12 @@ export const LONG: Settings = {
   hugeBytes: 4768 * MIB,
   tags: 2000,
   repositories: 300,
-  imagesAlone: 40,
-  imagesTogether: 160,
+  imagesAlone: 200,
+  imagesTogether: 480,
   manifests: 400,
   deletes: 20,
   scale: [100, 10_000, 100_000],
+  soakImages: 10_000,
   soakSeconds: 600,
 };
 
@@ -49,5 +52,6 @@ export const SHORT: Settings = {
   manifests: 100,
   deletes: 10,
   scale: [100, 1000],
+  soakImages: 400,
   soakSeconds: 30,
 };

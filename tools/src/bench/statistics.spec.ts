@@ -1,4 +1,4 @@
-import { median, percentile, spread } from './statistics.js';
+import { median, percentile, slope, spread } from './statistics.js';
 
 describe('statistics of a bench run', () => {
   it('takes the middle value whatever the order', () => {
@@ -17,5 +17,12 @@ describe('statistics of a bench run', () => {
   it('tells the spread as a part of the median', () => {
     expect(spread([8, 10, 12])).toBeCloseTo(0.2);
     expect(spread([5])).toBe(0);
+  });
+
+  it('tells growth from outliers', () => {
+    expect(slope([10, 12, 14, 16])).toBe(2);
+    expect(slope([10, 12, 90, 16, 18])).toBe(2);
+    expect(slope([200, 210, 199, 201, 210, 200])).toBeCloseTo(0, 0);
+    expect(slope([5])).toBeNaN();
   });
 });

@@ -15,3 +15,8 @@ export function percentile(values: readonly number[], p: number): number {
 export function spread(values: readonly number[]): number {
   return values.length < 2 ? 0 : (Math.max(...values) - Math.min(...values)) / 2 / median(values);
 }
+
+/** Growth from one value to the next: the median over all pairs, which single outliers do not move. NaN for fewer than two values. */
+export function slope(values: readonly number[]): number {
+  return median(values.flatMap((value, at) => values.slice(at + 1).map((later, distance) => (later - value) / (distance + 1))));
+}

@@ -32,7 +32,7 @@ export function importsOf(source: string): SourceImport[] {
 }
 
 /** The same text, equally long, with every comment and the inside of every string, template and regular expression blanked. */
-export function maskText(source: string): string {
+function maskText(source: string): string {
   let masked = '';
   let at = 0;
   while (at < source.length) {

@@ -21,7 +21,7 @@ async function* slowly(bytes: Buffer, pause: number): AsyncGenerator<Buffer> {
 }
 
 /** The offset that a 204 tells: the byte after the last of its Range. "0-0" is also what an empty upload says, and is taken for that. */
-export function offsetOf(range: string | undefined): number {
+function offsetOf(range: string | undefined): number {
   const last = Number.parseInt(/^0-(\d+)$/.exec(range ?? '')?.[1] ?? '0', 10);
   return last === 0 ? 0 : last + 1;
 }

@@ -28,8 +28,8 @@ export interface BlobsOptions extends BlobRouteOptions, BlobReadOptions, UploadT
   readonly uploadKey: UploadKey;
   /** Seconds between two passes of the reaper. */
   readonly reapEvery: number;
-  /** Told of background work that failed and will be tried again. */
-  readonly report: (error: unknown) => void;
+  /** Told which background work failed; it will be tried again. */
+  readonly report: (work: string, error: unknown) => void;
 }
 
 /** The endpoints of the role `blobs`. */
@@ -41,13 +41,14 @@ export class BlobsModule implements OnApplicationBootstrap, OnApplicationShutdow
   constructor(private readonly reaper: UploadReaper, private readonly local: LocalUploads, private readonly filter: LinkFilter) {}
 
   static register(options: BlobsOptions): { readonly module: DynamicModule; readonly handlers: BlobHandlers; readonly reaper: UploadReaper; readonly local: LocalUploads } {
-    const filter = new LinkFilter(options.database, options.alone, options.report);
+    const failed = (work: string) => (error: unknown): void => options.report(work, error);
+    const filter = new LinkFilter(options.database, options.alone, failed('reading which blobs there are'));
     const links = new BlobLinks(options.database, filter);
     const blobs = new BlobRoutes(links, new BlobReads(options.storage, options), options);
     const places = { table: new UploadSessionTable(options.database, options, filter), bytes: new UploadBytes(options.storage), reserved: new ReservedKeys(options.database, options.storage) };
-    const local = new LocalUploads(options.alone, places, options.report);
+    const local = new LocalUploads(options.alone, places, failed('giving an upload its row'));
     const uploads = new Uploads(new UploadIds(options.uploadKey), local, places, links, options.mustExist);
-    const reaper = new UploadReaper(options.database, options.storage, options.reapEvery, options.report);
+    const reaper = new UploadReaper(options.database, options.storage, options.reapEvery, failed('reaping uploads'));
     return {
       module: { module: BlobsModule, providers: [{ provide: UploadReaper, useValue: reaper }, { provide: LocalUploads, useValue: local }, { provide: LinkFilter, useValue: filter }] },
       handlers: { ...blobs.handlers(), ...new UploadRoutes(uploads, blobs).handlers() },

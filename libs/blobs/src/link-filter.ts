@@ -1,4 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Digest, RepositoryName } from '@waybill/oci';
 import type { Database, Statement } from '@waybill/platform';
 
@@ -29,19 +30,19 @@ const NO_REPOSITORY = '00000000-0000-0000-0000-000000000000';
 export class LinkFilter {
   private readonly bits = new Uint32Array(2 ** (BITS - 5));
   private loaded = false;
-  private stopped = false;
+  private readonly stopping = new AbortController();
   private loading: Promise<void> | undefined;
 
   /** @param alone whether no other process serves this database; false: the filter never says "no" */
-  constructor(private readonly database: Database, private readonly alone: boolean, private readonly report: (error: unknown) => void) {}
+  constructor(private readonly database: Database, private readonly alone: boolean, private readonly report: (error: unknown) => void, private readonly retryMs = 10_000) {}
 
   /** Reads the links that there are, in the background. Until that is done, and where there are too many, the filter says "perhaps". */
   start(): void {
-    if (this.alone) this.loading = this.load().catch(this.report);
+    if (this.alone) this.loading = this.keepLoading();
   }
 
   async stop(): Promise<void> {
-    this.stopped = true;
+    this.stopping.abort();
     await this.loading;
   }
 
@@ -68,9 +69,22 @@ export class LinkFilter {
     }
   }
 
+  /** Once through, however often the database has to be asked. */
+  private async keepLoading(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted && !this.loaded) {
+      try {
+        return await this.load();
+      } catch (error) {
+        this.report(error);
+        await delay(this.retryMs, undefined, { signal, ref: false }).catch(() => undefined);
+      }
+    }
+  }
+
   private async load(): Promise<void> {
     let after: readonly [string, string] = ['0', NO_REPOSITORY];
-    for (let count = 0; !this.stopped && count <= MOST; ) {
+    for (let count = 0; !this.stopping.signal.aborted && count <= MOST; ) {
       const rows = await this.database.sql<Row>(PAGE, [...after, ROWS]);
       for (const row of rows) this.set(row.repository, row.digest);
       const last = rows.at(-1);

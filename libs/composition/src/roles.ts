@@ -53,7 +53,7 @@ function blobsRole(config: Config, { database, storage, uploadKey, logger }: Inf
     redirectSeconds: config.blobs.redirectSeconds,
     cacheBytes: config.cache.blobBytes,
     verify: config.blobs.verifyReads === 'always' || (config.blobs.verifyReads === 'auto' && config.storage.driver === 's3'),
-    report: (err) => logger.error({ err }, 'the reaper failed; it is tried again'),
+    report: (work, err) => logger.error({ err }, `${work} failed; it is tried again`),
   });
 }
 

@@ -23,7 +23,7 @@ export async function startBlobService(database: Database, storage: BlobStorage,
   const faults: unknown[] = [];
   const { handlers, reaper, local } = BlobsModule.register({
     database, storage, alone: false, uploadKey: await readUploadKey(database), expiry: 3600, lease: 10, reapEvery: 3600, mustExist: () => false, redirectSeconds: 0, cacheBytes: 1_000_000, verify: false,
-    report: (error) => faults.push(error), ...options,
+    report: (_work, error) => faults.push(error), ...options,
   });
   const controller = new FrontController({
     handlers, guard: () => undefined, observe: () => undefined, report: (error) => faults.push(error),

@@ -1,6 +1,7 @@
 import type { Hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { BlobWriter } from '@waybill/blob-storage';
+import { countChunk } from '@waybill/platform';
 
 /** How a body ended: at its end, or with the client gone before it. */
 export type TransferEnd = 'complete' | 'aborted';
@@ -39,6 +40,7 @@ function moveRest(source: IncomingMessage, writer: BlobWriter, hash: Hash | unde
     const take = (chunk: Buffer): void => {
       hash?.update(chunk);
       waiting = writer.write(chunk);
+      countChunk(chunk.length);
       if (waiting === undefined) return;
       source.pause();
       waiting.then(() => {

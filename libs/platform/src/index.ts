@@ -1,5 +1,6 @@
 export { readBody } from './http/read-body.js';
 export { ByteCache } from './byte-cache.js';
+export { countChunk } from './chunk-garbage.js';
 export { isNotModified, namesDigest } from './http/conditional.js';
 export { FrontController } from './http/front-controller.js';
 export type { FrontControllerOptions, ObserveRequest } from './http/front-controller.js';

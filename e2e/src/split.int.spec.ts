@@ -6,9 +6,9 @@ import { describeRegistry } from './protocol/describe-registry.js';
 let database: TestDatabase | undefined;
 
 describeRegistry(
-  'the roles blobs and manifests as two processes behind a path router',
+  'two replicas each of the services blobs and manifests behind a gateway',
   async () => {
-    // Without a schema: both processes migrate it at once.
+    // Without a schema: all four processes migrate it at once.
     database = await testDatabase({ migrated: false });
     return startSplitRegistry({ databaseUrl: database.url });
   },

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RegistryProcess } from '@waybill/testing';
+import { RegistryProcess, startSplitRegistry } from '@waybill/testing';
+import type { RegistryUnderTest } from '@waybill/testing';
+import { stopServer, testDatabase } from '@waybill/testing/postgres';
 import { readResults, shortcomings } from './conformance/results.js';
 
 /** Kept after the run: report.html there shows each request of each test. */
@@ -21,8 +23,8 @@ const options = {
 };
 
 /**
- * conformance: runs the public OCI conformance tool, named by OCI_CONFORMANCE, against a registry with an empty folder. Exit 0 only when
- * every test passed, none was skipped, and results.yaml says so.
+ * conformance [--split]: runs the public OCI conformance tool, named by OCI_CONFORMANCE, against a registry with an empty folder; with --split
+ * against a gateway with two replicas of each service. Exit 0 only when every test passed, none was skipped, and results.yaml says so.
  */
 async function main(): Promise<number> {
   const binary = process.env['OCI_CONFORMANCE'];
@@ -32,7 +34,7 @@ async function main(): Promise<number> {
   }
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const registry = await RegistryProcess.start({ settings: { WAYBILL_LOG_LEVEL: 'warn' } });
+  const registry = await start(process.argv.includes('--split'));
   try {
     const code = await runTool(binary, new URL(registry.baseUrl).host);
     const results = await readResults(folder);
@@ -44,6 +46,19 @@ async function main(): Promise<number> {
   } finally {
     await registry.stop();
   }
+}
+
+async function start(split: boolean): Promise<RegistryUnderTest> {
+  const settings = { WAYBILL_LOG_LEVEL: 'warn' };
+  if (!split) return RegistryProcess.start({ settings });
+  const database = await testDatabase({ migrated: false });
+  const registry = await startSplitRegistry({ databaseUrl: database.url, settings });
+  const stop = async (): Promise<void> => {
+    await registry.stop();
+    await database.close();
+    await stopServer();
+  };
+  return { baseUrl: registry.baseUrl, logs: () => registry.logs(), stop };
 }
 
 /** Its output goes to a file beside the results. Gives its exit code. */

@@ -3,7 +3,9 @@ import { ConfigRefused, loadConfig, openLogger } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
 import { isRole, ROLES } from './roles.js';
 import type { Role } from './roles.js';
+import { startGateway } from './start-gateway.js';
 import { startRoles } from './start-roles.js';
+import type { RunningProcess } from './start-roles.js';
 import { superviseWorkers } from './workers.js';
 
 /** What a process runs until it is told to stop. */
@@ -17,9 +19,11 @@ export interface Running {
  * A whole app: reads the configuration, serves the roles until SIGTERM or SIGINT, then ends in order. Logs go to standard error; standard output
  * gets the three lines for a person. A fault is told in plain words and ends the process with 1.
  */
-export async function bootstrap(roles: readonly Role[] = ROLES): Promise<void> {
+export async function bootstrap(roles: readonly Role[] | readonly ['gateway'] = ROLES): Promise<void> {
   const config = await loadConfig(process.env).catch(refuse);
   const chosen = config.roles.length > 0 ? rolesOf(config) : roles;
+  const faults = roleFaults(chosen, config);
+  if (faults.length > 0) refuse(new ConfigRefused(faults));
   const log = openLogger({ level: config.log.level, base: { roles: chosen.join(',') }, destination: 2 });
   const running = await run(chosen, config, log.logger).catch(refuse);
 
@@ -44,18 +48,36 @@ export async function bootstrap(roles: readonly Role[] = ROLES): Promise<void> {
   else process.send?.({ serves: running.address });
 }
 
-function run(roles: readonly Role[], config: Config, logger: Logger): Promise<Running> {
-  return cluster.isPrimary && config.http.workers > 1 ? superviseWorkers(config, logger) : serveHere(roles, config, logger);
+type Chosen = readonly Role[] | readonly ['gateway'];
+
+function run(roles: Chosen, config: Config, logger: Logger): Promise<Running> {
+  if (isGateway(roles)) return serving(startGateway(config, logger));
+  return cluster.isPrimary && config.http.workers > 1 ? superviseWorkers(config, logger) : serving(startRoles(roles, config, logger));
 }
 
-async function serveHere(roles: readonly Role[], config: Config, logger: Logger): Promise<Running> {
-  const { http, close } = await startRoles(roles, config, logger);
+async function serving(starting: Promise<RunningProcess>): Promise<Running> {
+  const { http, close } = await starting;
   return { address: `${http.address.host.includes(':') ? `[${http.address.host}]` : http.address.host}:${http.address.port}`, close };
 }
 
-function rolesOf(config: Config): Role[] {
+function isGateway(roles: Chosen): roles is readonly ['gateway'] {
+  return roles[0] === 'gateway';
+}
+
+/** What a process needs that does not do everything. */
+function roleFaults(roles: Chosen, config: Config): string[] {
+  if (isGateway(roles)) {
+    const faults = (['blobs', 'manifests'] as const).filter((service) => config.gateway[service].length === 0).map((service) => `gateway.${service} (WAYBILL_GATEWAY_${service.toUpperCase()}) is missing; expected where the service is, such as ${service}:5000`);
+    return config.http.workers === 1 ? faults : [...faults, `http.workers is ${config.http.workers}; expected 1 for a gateway: start more of them behind the load balancer`];
+  }
+  if (roles.length === ROLES.length || config.database.url !== undefined) return [];
+  return [`database.url (WAYBILL_DATABASE_URL or DATABASE_URL) is missing; expected the database that all services use, because ${roles.join(' and ')} alone cannot have one of its own`];
+}
+
+function rolesOf(config: Config): Chosen {
+  if (config.roles.join(',') === 'gateway') return ['gateway'];
   const unknown = config.roles.filter((name) => !isRole(name));
-  if (unknown.length > 0) refuse(new ConfigRefused([`roles (WAYBILL_ROLES) names ${unknown.join(', ')}; expected some of ${ROLES.join(', ')}`]));
+  if (unknown.length > 0) refuse(new ConfigRefused([`roles (WAYBILL_ROLES) names ${unknown.join(', ')}; expected some of ${ROLES.join(', ')}, or gateway alone`]));
   return config.roles.filter(isRole);
 }
 

@@ -4,14 +4,26 @@ import type { BlobHandlers } from '@waybill/blobs';
 import { ManifestsModule } from '@waybill/manifests';
 import type { ManifestHandlers } from '@waybill/manifests';
 import { repositoryMatcher } from '@waybill/platform';
-import type { Config, Handlers } from '@waybill/platform';
+import type { Config, ForwardTo, Handlers } from '@waybill/platform';
 import type { Infrastructure } from './infrastructure.js';
 
+/** What serves from the log: all of it in one process unless told otherwise. */
 export const ROLES = ['blobs', 'manifests'] as const;
 export type Role = (typeof ROLES)[number];
 
 export function isRole(name: string): name is Role {
   return ROLES.some((role) => role === name);
+}
+
+/** The table of a gateway: which service answers which kind. The base endpoint goes to a service too: it is where a client learns how to log in. */
+export function gatewayHandlers(blobs: ForwardTo, manifests: ForwardTo): Handlers {
+  return {
+    ping: manifests,
+    getBlob: blobs, headBlob: blobs, deleteBlob: blobs, startUpload: blobs, uploadBlob: blobs, mountBlob: blobs,
+    getUpload: blobs, appendUpload: blobs, completeUpload: blobs, cancelUpload: blobs,
+    getManifest: manifests, headManifest: manifests, putManifest: manifests, deleteManifest: manifests,
+    listTags: manifests, listReferrers: manifests, listRepositories: manifests, discoverExtensions: manifests,
+  };
 }
 
 /** What a role brings into a process: its module, and the endpoints that it answers. */

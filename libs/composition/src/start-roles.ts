@@ -1,11 +1,11 @@
 import cluster from 'node:cluster';
-import { Metrics, startHttp } from '@waybill/platform';
+import { Metrics, startHttp, TrustedProxies } from '@waybill/platform';
 import type { Config, HealthCheck, HttpLimits, Logger, RunningHttp } from '@waybill/platform';
 import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
 import { buildInfrastructure } from './infrastructure.js';
 import type { Infrastructure } from './infrastructure.js';
 import { policyGuard } from './policy.js';
-import { assemble } from './roles.js';
+import { assemble, ROLES } from './roles.js';
 import type { Role } from './roles.js';
 import { wakeSealer } from './sealing.js';
 
@@ -52,13 +52,23 @@ function serve(roles: readonly Role[], config: Config, infrastructure: Infrastru
     address: config.http.address,
     metricsAddress: config.metrics.address,
     limits: limitsOf(config),
+    graceMs: graceMs(config, roles.length < ROLES.length),
+    trusted: new TrustedProxies(config.http.trustedProxies),
     logger: infrastructure.logger,
     metrics,
     checks: checksOf(infrastructure),
   });
 }
 
-function limitsOf({ http, shutdown }: Config): Partial<HttpLimits> {
+/** Seconds after which every gateway has asked again (it does each second). */
+const GRACE = 2;
+
+/** @param isPart of a registry that has a gateway or a load balancer in front */
+export function graceMs({ shutdown }: Config, isPart: boolean): number {
+  return (shutdown.grace ?? (isPart ? GRACE : 0)) * 1000;
+}
+
+export function limitsOf({ http, shutdown }: Config): Partial<HttpLimits> {
   return {
     maxHeaderBytes: http.maxHeaderBytes,
     maxConnections: http.maxConnections,

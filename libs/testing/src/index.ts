@@ -7,7 +7,6 @@ export { freePort } from './free-port.js';
 export { HttpAnswer, isRecord, type HttpRequest, type RequestBody } from './http-exchange.js';
 export { mediaTypes } from './media-types.js';
 export { startMinio, startVersityGateway, type S3Server } from './s3-server.js';
-export { blobsAndManifests, startPathRouter, type PathRouter, type Route } from './path-router.js';
 export { locationOf, openUpload, pushBlob, pushContent, pushManifest } from './push.js';
 export { freshBytes, inPieces, seededBytes } from './random-bytes.js';
 export { RawConnection } from './raw-connection.js';
@@ -15,6 +14,6 @@ export { blobPath, manifestPath, RegistryClient, uploadsPath, type CallOptions }
 export { RegistryProcess, type RegistryOptions } from './registry-process.js';
 export type { RegistryUnderTest, StartRegistry } from './registry-under-test.js';
 export { mayMount, mountSmallDisk, type SmallDisk } from './small-disk.js';
-export { startSplitRegistry, type SplitOptions } from './split-registry.js';
+export { startSplitRegistry, type SplitOptions, type SplitRegistry } from './split-registry.js';
 export { startCommand, type StartCommand } from './start-command.js';
 export { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';

@@ -12,8 +12,8 @@ const workspace = fileURLToPath(new URL('../../../', import.meta.url));
 const start = startCommand(workspace);
 
 export interface RegistryOptions {
-  /** The roles of this process; all of them unless given. */
-  readonly roles?: readonly ('blobs' | 'manifests')[];
+  /** The program; `registry`, which has every role, unless given. */
+  readonly app?: 'registry' | 'gateway' | 'blobs' | 'manifests';
   /** Further settings by their environment names, such as `WAYBILL_REGISTRY_READ_ONLY`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Where the data is kept; a folder that `stop` removes unless given. */
@@ -22,7 +22,7 @@ export interface RegistryOptions {
   readonly databaseUrl?: string;
 }
 
-/** `apps/registry` in a process of its own, on ports and in a folder that nobody else uses. */
+/** One of our apps in a process of its own, on ports and in a folder that nobody else uses. */
 export class RegistryProcess implements RegistryUnderTest {
   #child: RunningChild;
   #earlier = '';
@@ -31,6 +31,7 @@ export class RegistryProcess implements RegistryUnderTest {
     readonly baseUrl: string,
     readonly metricsUrl: string,
     readonly dataFolder: string,
+    private readonly app: string,
     private readonly environment: NodeJS.ProcessEnv,
     private readonly folder: TemporaryFolder | undefined,
   ) {
@@ -48,11 +49,10 @@ export class RegistryProcess implements RegistryUnderTest {
       WAYBILL_HTTP_ADDRESS: `127.0.0.1:${port}`,
       WAYBILL_METRICS_ADDRESS: `127.0.0.1:${metricsPort}`,
       WAYBILL_DATA_DIR: dataFolder,
-      ...(options.roles === undefined ? {} : { WAYBILL_ROLES: options.roles.join(',') }),
       ...(options.databaseUrl === undefined ? {} : { DATABASE_URL: options.databaseUrl }),
       ...options.settings,
     };
-    const registry = new RegistryProcess(`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, environment, folder);
+    const registry = new RegistryProcess(`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, options.app ?? 'registry', environment, folder);
     try {
       await registry.#ready();
     } catch (error) {
@@ -106,7 +106,7 @@ export class RegistryProcess implements RegistryUnderTest {
   #spawn(): RunningChild {
     return new RunningChild({
       command: join(workspace, 'node_modules', '.bin', 'node'),
-      arguments: ['--enable-source-maps', ...start.flags, join(workspace, 'apps', 'registry', 'dist', 'main.js')],
+      arguments: ['--enable-source-maps', ...start.flags, join(workspace, 'apps', this.app, 'dist', 'main.js')],
       environment: this.environment,
       folder: this.dataFolder,
     });

@@ -1,28 +1,46 @@
-import { blobsAndManifests, startPathRouter } from './path-router.js';
 import { RegistryProcess } from './registry-process.js';
 import type { RegistryUnderTest } from './registry-under-test.js';
 import { temporaryFolder } from './temporary-folder.js';
 
 export interface SplitOptions {
-  /** The one Postgres that both processes use. */
+  /** The one Postgres that all services use. */
   readonly databaseUrl: string;
+  /** Settings of every process, such as the storage. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Processes of each service; 2 unless given. */
+  readonly replicas?: number;
 }
 
-/** The roles `blobs` and `manifests` as two processes on one Postgres and one storage folder, behind a path router. */
-export async function startSplitRegistry(options: SplitOptions): Promise<RegistryUnderTest> {
+/** The services deployment on one machine. */
+export interface SplitRegistry extends RegistryUnderTest {
+  readonly gateway: RegistryProcess;
+  readonly blobs: readonly RegistryProcess[];
+  readonly manifests: readonly RegistryProcess[];
+}
+
+/** Replicas of the services `blobs` and `manifests` on one Postgres and one storage folder, behind a gateway. No request is bound to a replica. */
+export async function startSplitRegistry({ databaseUrl, settings = {}, replicas = 2 }: SplitOptions): Promise<SplitRegistry> {
   const folder = await temporaryFolder('split');
-  const common = { dataFolder: folder.path, databaseUrl: options.databaseUrl, ...(options.settings === undefined ? {} : { settings: options.settings }) };
-  // Both at once: their migrations have to agree on who goes first.
-  const [blobs, manifests] = await Promise.all([RegistryProcess.start({ ...common, roles: ['blobs'] }), RegistryProcess.start({ ...common, roles: ['manifests'] })]);
-  const router = await startPathRouter(blobsAndManifests(blobs.baseUrl, manifests.baseUrl));
+  const service = (app: 'blobs' | 'manifests'): Promise<RegistryProcess[]> =>
+    Promise.all(Array.from({ length: replicas }, () => RegistryProcess.start({ app, dataFolder: folder.path, databaseUrl, settings })));
+  // all at once: their migrations have to agree on who goes first
+  const [blobs, manifests] = await Promise.all([service('blobs'), service('manifests')]);
+  const gateway = await RegistryProcess.start({ app: 'gateway', dataFolder: folder.path, settings: { ...settings, WAYBILL_GATEWAY_BLOBS: addresses(blobs), WAYBILL_GATEWAY_MANIFESTS: addresses(manifests) } });
+  const named: [string, RegistryProcess][] = [['gateway', gateway], ...blobs.map((process, i): [string, RegistryProcess] => [`blobs ${i + 1}`, process]), ...manifests.map((process, i): [string, RegistryProcess] => [`manifests ${i + 1}`, process])];
   return {
-    baseUrl: router.baseUrl,
-    logs: () => `--- blobs ---\n${blobs.logs()}\n--- manifests ---\n${manifests.logs()}`,
+    gateway,
+    blobs,
+    manifests,
+    baseUrl: gateway.baseUrl,
+    logs: () => named.map(([name, process]) => `--- ${name} ---\n${process.logs()}`).join('\n'),
     stop: async () => {
-      await router.stop();
-      await Promise.all([blobs.stop(), manifests.stop()]);
+      await gateway.stop();
+      await Promise.all([...blobs, ...manifests].map((process) => process.stop()));
       await folder.remove();
     },
   };
+}
+
+function addresses(processes: readonly RegistryProcess[]): string {
+  return processes.map(({ baseUrl }) => new URL(baseUrl).host).join(',');
 }

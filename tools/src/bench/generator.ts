@@ -37,7 +37,11 @@ export async function runLoad(server: RunningServer, job: JobFor, core: number |
       child.on('close', () => clearTimeout(limit));
       child.on('message', (message: LoadMessage) => {
         if ('ready' in message) {
-          settle?.();
+          try {
+            settle?.();
+          } catch (error) {
+            return reject(error instanceof Error ? error : new Error(String(error)));
+          }
           before = server.cpuSeconds();
           child.send('begin');
         } else if ('error' in message) reject(new Error(`${server.contender.name}: ${message.error}`));

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { address, choice, connectionString, count, duration, flag, KEY_NOTES, list, origin, secret, size, text, type KeyNotes } from './config-values.js';
+import { address, addresses, choice, connectionString, count, duration, flag, KEY_NOTES, list, networks, origin, secret, size, text, type KeyNotes } from './config-values.js';
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 const DAY = 86_400;
 
 const ADDRESS = 'host:port such as 127.0.0.1:5000';
+const REPLICAS = 'a list of host:port such as blobs:5000 or 10.0.0.7:5000,10.0.0.8:5000';
 const GLOBS = 'a list of repository globs such as team/*,library/** (* stays within a path segment, ** does not)';
 
 function key<S extends z.ZodType>(schema: S, form: string, text: string, more: Omit<KeyNotes, 'form' | 'text'> = {}): S {
@@ -22,6 +23,7 @@ const http = z.strictObject({
   bodyIdleTimeout: key(duration(1, DAY).prefault('60s'), 'a duration from 1s to 1d', 'An upload of which no byte arrives for this long is cut. A slow one that moves is not.'),
   responseIdleTimeout: key(duration(10, DAY).prefault('5m'), 'a duration from 10s to 1d', 'A download of which no byte is taken for this long is cut. A slow one that moves is not.'),
   keepAliveTimeout: key(duration(1, 3600).prefault('75s'), 'a duration from 1s to 1h', 'An unused connection is kept for this long. It must exceed that of a proxy in front.'),
+  trustedProxies: key(networks().prefault([]), 'a list of addresses or networks such as 10.0.0.0/8,192.0.2.1', 'Proxies in front whose `X-Forwarded-For` and `X-Forwarded-Proto` count. Those of anybody else are ignored, and a gateway drops them.'),
   workers: key(count(1, 64).prefault(1), 'a whole number from 1 to 64', 'Processes that answer requests, on one log. `metrics.address` is that of the first; each further one takes the next port. Not with `storage.driver` memory.'),
 });
 
@@ -82,6 +84,11 @@ export const CONFIG_TREE = z.strictObject({
     sparseIndexes: key(list().prefault([]), GLOBS, 'Repositories that take an image index whose manifests are not all there.'),
     mustExist: key(list().prefault([]), GLOBS, 'Repositories that a push does not create.'),
   }).prefault({}),
+  gateway: z.strictObject({
+    blobs: key(addresses().prefault([]), REPLICAS, 'Where the gateway finds the service `blobs`. A host name stands for every address that it resolves to.'),
+    manifests: key(addresses().prefault([]), REPLICAS, 'Where the gateway finds the service `manifests`. A host name stands for every address that it resolves to.'),
+    answerTimeout: key(duration(1, DAY).prefault('15m'), 'a duration from 1s to 1d', 'From the last byte of a request to the first of its answer. Completing an upload that another process began reads all of it again.'),
+  }).prefault({}),
   manifests: z.strictObject({
     undeleteSeconds: key(duration(0, 3650 * DAY).prefault('7d'), 'a duration', 'For how long a deleted manifest keeps its content.'),
   }).prefault({}),
@@ -104,6 +111,7 @@ export const CONFIG_TREE = z.strictObject({
     referrers: page(10_000, 1000, 'Referrers'),
   }).prefault({}),
   shutdown: z.strictObject({
+    grace: key(duration(0, 3600).optional(), 'a duration up to 1h', 'After SIGTERM the process says that it is not ready, and goes on serving for this long: gateways and load balancers take notice, and no request meets a closed door.', { otherwise: '2s for a service or gateway, 0s for the registry in one process' }),
     drainTimeout: key(duration(0, 3600).prefault('30s'), 'a duration up to 1h', 'Running requests get this long to finish after SIGTERM or SIGINT.'),
   }).prefault({}),
 });

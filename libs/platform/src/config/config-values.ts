@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isNetwork } from '../http/client-address.js';
 import { Secret } from './secret.js';
 
 /** What the reference and the faults say about one key. */
@@ -53,19 +54,23 @@ export const size = (least: number, most: number) => value((input) => within(toN
 export const duration = (least: number, most: number) => value((input) => within(toNumber(input) ?? withUnit(input, SECONDS), least, most));
 
 /** A YAML list, or text with commas. */
-export const list = () =>
-  value((input) => {
-    const items: unknown[] | undefined = Array.isArray(input) ? input : typeof input === 'string' ? input.split(',') : undefined;
-    const texts = items?.map((item) => (typeof item === 'string' ? item.trim() : undefined));
-    return texts?.every((item) => item !== undefined) ? texts.filter((item) => item !== '') : undefined;
-  });
+export const list = () => value(toTexts);
 
 /** host:port; an IPv6 host in brackets; without a host every interface. */
-export const address = () =>
-  value((input): Address | undefined => {
-    const parts = typeof input === 'string' ? /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]*)):(\d{1,5})$/.exec(input.trim()) : null;
-    const port = within(Number(parts?.[3]), 0, 65_535);
-    return parts === null || port === undefined ? undefined : { host: parts[1] ?? (parts[2] === '' ? '::' : (parts[2] ?? '::')), port };
+export const address = () => value(toAddress);
+
+/** Where others listen: as `address`, and neither the host nor the port is left open. */
+export const addresses = () =>
+  value((input) => {
+    const all = toTexts(input)?.map(toAddress);
+    return all?.every((item) => item !== undefined && item.host !== '::' && item.port !== 0) ? all.filter((item) => item !== undefined) : undefined;
+  });
+
+/** Addresses and networks, such as 10.0.0.0/8. */
+export const networks = () =>
+  value((input) => {
+    const all = toTexts(input);
+    return all?.every(isNetwork) ? all : undefined;
   });
 
 /** An http(s) origin without path, query or credentials. */
@@ -77,6 +82,18 @@ export const origin = () =>
 
 const BYTES: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+function toTexts(input: unknown): string[] | undefined {
+  const items: unknown[] | undefined = Array.isArray(input) ? input : typeof input === 'string' ? input.split(',') : undefined;
+  const texts = items?.map((item) => (typeof item === 'string' ? item.trim() : undefined));
+  return texts?.every((item) => item !== undefined) ? texts.filter((item) => item !== '') : undefined;
+}
+
+function toAddress(input: unknown): Address | undefined {
+  const parts = typeof input === 'string' ? /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]*)):(\d{1,5})$/.exec(input.trim()) : null;
+  const port = within(Number(parts?.[3]), 0, 65_535);
+  return parts === null || port === undefined ? undefined : { host: parts[1] ?? (parts[2] === '' ? '::' : (parts[2] ?? '::')), port };
+}
 
 function toNumber(input: unknown): number | undefined {
   if (typeof input === 'number') return input;

@@ -52,14 +52,22 @@ function isGone({ request, response }: Exchange, error: unknown): boolean {
  * that is on its way is read, and its connection lives on.
  */
 function replyToUnread(exchange: Exchange, status: number, headers: readonly string[], body: string): void {
-  const { request, response } = exchange;
+  const { request } = exchange;
   request.resume();
   if (request.headers.expect === undefined && Number(request.headers['content-length']) <= SMALL) {
     exchange.reply(status, headers, body);
     return;
   }
   exchange.replyAndLinger(status, headers, body);
+  endAfterBody(exchange);
+}
+
+/**
+ * Ends an answer, all of which was written with `Connection: close`, when the body of its request does, or at a deadline. The rest of the body is
+ * read and thrown away.
+ */
+export function endAfterBody({ request, response }: Exchange): void {
   const cut = setTimeout(() => request.destroy(), DRAIN);
   cut.unref();
-  request.once('close', () => clearTimeout(cut)).once('end', () => response.end());
+  request.once('close', () => clearTimeout(cut)).once('end', () => response.end()).resume();
 }

@@ -28,7 +28,7 @@ async function accessLine(path: string, headers: Record<string, string>): Promis
     const server = createServer((request, response) => {
       const exchange = new Exchange(request, response);
       exchange.reply(200, [], 'body');
-      logAccess(logger, exchange, parseRequest('GET', request.url ?? ''), 1.23456);
+      logAccess(logger, exchange, parseRequest('GET', request.url ?? ''), 1.23456, '203.0.113.9');
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -42,7 +42,7 @@ describe('the access log', () => {
   it('has one line per request with what identifies it', async () => {
     const [line] = await accessLine('/v2/a/b/manifests/v1?token=hidden', { 'x-request-id': 'r1', traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', 'user-agent': 'probe/1' });
     expect(line).toMatchObject({
-      level: 'info', role: 'test', msg: 'request', method: 'GET', kind: 'getManifest', repository: 'a/b', status: 200, ms: 1.235, bytes: 4,
+      level: 'info', role: 'test', msg: 'request', method: 'GET', kind: 'getManifest', repository: 'a/b', status: 200, ms: 1.235, bytes: 4, client: '203.0.113.9',
       requestId: 'r1', traceId: '4bf92f3577b34da6a3ce929d0e0e4736', ua: 'probe/1',
     });
   });

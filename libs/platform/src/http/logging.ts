@@ -106,15 +106,15 @@ function timestamp(): string {
 
 /**
  * The line of one answered request. Neither the query nor any header but the user agent: they may hold secrets. What is not quoted here by
- * JSON.stringify cannot hold a quote: node's method names, our kinds, names and ids of a checked grammar.
+ * JSON.stringify cannot hold a quote: node's method names, our kinds, addresses, names and ids of a checked grammar.
  */
-export function logAccess(logger: Logger, exchange: Exchange, request: OciRequest | undefined, milliseconds: number): void {
+export function logAccess(logger: Logger, exchange: Exchange, request: OciRequest | undefined, milliseconds: number, client: string): void {
   const userAgent = exchange.request.headers['user-agent'];
   const repository = request !== undefined && 'repository' in request ? request.repository : undefined;
   logger.infoLine(
     `"method":"${exchange.request.method}"${request === undefined ? '' : `,"kind":"${request.kind}"`}${repository === undefined ? '' : `,"repository":"${repository}"`}` +
       `,"status":${exchange.status},"ms":${Math.round(milliseconds * 1000) / 1000},"bytes":${exchange.bytes}` +
-      `,"requestId":"${exchange.requestId}","traceId":"${exchange.traceId}"` +
+      `,"client":"${client}","requestId":"${exchange.requestId}","traceId":"${exchange.traceId}"` +
       `${userAgent === undefined ? '' : `,"ua":${JSON.stringify(userAgent.slice(0, USER_AGENT_LENGTH))}`},"msg":"request"`,
   );
 }

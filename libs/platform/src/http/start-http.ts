@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RequestListener, Server } from 'node:http';
 import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
 import { RegistryError } from '@waybill/oci';
 import { errorCode } from '../error-code.js';
+import { TrustedProxies } from './client-address.js';
 import type { Exchange } from './exchange.js';
 import { FrontController } from './front-controller.js';
 import type { ObserveRequest } from './front-controller.js';
@@ -31,6 +33,10 @@ export interface HttpOptions {
   /** Without it there is no second listener. */
   readonly metricsAddress?: Address;
   readonly limits?: Partial<HttpLimits>;
+  /** Whose word about a client's address the access log takes; nobody's unless given. */
+  readonly trusted?: TrustedProxies;
+  /** Milliseconds between not being ready and not listening: whoever sends requests here takes notice meanwhile. 0 unless given. */
+  readonly graceMs?: number;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly checks: readonly HealthCheck[];
@@ -42,7 +48,7 @@ export interface RunningHttp {
   readonly address: Address;
   readonly metricsAddress: Address | undefined;
   /**
-   * Not ready, stop listening, let running requests finish, then stop the application: its background work may serve those requests.
+   * Not ready, wait `graceMs`, stop listening, let running requests finish, then stop the application: its background work may serve those requests.
    * May be called again; every call waits for the same end.
    */
   close(): Promise<void>;
@@ -93,7 +99,7 @@ function createFront(options: HttpOptions): Front {
   const controller = new FrontController({
     handlers: options.handlers,
     guard: options.guard,
-    observe: observer(logger, metrics),
+    observe: observer(logger, metrics, options.trusted ?? new TrustedProxies([])),
     report: (err, exchange) => reportError(logger, err, exchange),
   });
   let other: RequestListener = (_, response) => response.destroy();
@@ -115,13 +121,13 @@ function gaugeConnections(metrics: Metrics, { connections }: HttpServer): void {
 }
 
 /** Chosen once: a log that would drop the line costs a request nothing. */
-function observer(logger: Logger, metrics: Metrics): ObserveRequest {
+function observer(logger: Logger, metrics: Metrics, trusted: TrustedProxies): ObserveRequest {
   const count: ObserveRequest = (exchange, kind, startedAt) => metrics.observe(kind, exchange.status, performance.now() - startedAt);
   if (!logger.isLevelEnabled('info')) return count;
   return (exchange, kind, startedAt) => {
     const milliseconds = performance.now() - startedAt;
     metrics.observe(kind, exchange.status, milliseconds);
-    logAccess(logger, exchange, exchange.parsed, milliseconds);
+    logAccess(logger, exchange, exchange.parsed, milliseconds, trusted.client(exchange.request).address);
   };
 }
 
@@ -168,8 +174,9 @@ function refused(error: unknown, address: string, key: string): Error {
   }
 }
 
-async function stop({ health, http, metricsServer }: Front, app: INestApplication | undefined, { logger }: HttpOptions): Promise<void> {
+async function stop({ health, http, metricsServer }: Front, app: INestApplication | undefined, { logger, graceMs = 0 }: HttpOptions): Promise<void> {
   health.stop();
+  if (graceMs > 0 && http.server.listening) await sleep(graceMs);
   try {
     const cut = await http.close();
     if (cut > 0) logger.warn({ connections: cut }, 'connections were cut because their requests did not finish in time');

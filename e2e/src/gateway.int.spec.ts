@@ -1,0 +1,120 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { blobFixture, buildContent, mediaTypes, openUpload, pushContent, RegistryClient, startSplitRegistry, type HttpAnswer, type SplitRegistry } from '@waybill/testing';
+import { testDatabase, type TestDatabase } from '@waybill/testing/postgres';
+
+let database: TestDatabase;
+let registry: SplitRegistry;
+let client: RegistryClient;
+
+beforeAll(async () => {
+  database = await testDatabase({ migrated: false });
+  registry = await startSplitRegistry({ databaseUrl: database.url, settings: { WAYBILL_HTTP_TRUSTED_PROXIES: '127.0.0.1' } });
+  client = new RegistryClient(registry.baseUrl);
+});
+afterAll(async () => {
+  client.close();
+  await registry.stop();
+  await database.close();
+});
+
+const content = () => buildContent({ blobs: { config: { random: 200 }, layer: { random: 50_000 } }, manifests: { image: { kind: 'image', config: 'config', layers: ['layer'] } } });
+
+/** A process writes its log every quarter of a second. */
+const logsAreWritten = (): Promise<void> => delay(400);
+
+/** A manifest like no other, with nothing in it. */
+const putIndex = (repository: string, tag: string, n: string): Promise<HttpAnswer> =>
+  client.putManifest(repository, tag, Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [], annotations: { n } })), mediaTypes.index);
+
+it('continues an upload at one replica that another one began', async () => {
+  const blob = blobFixture({ random: 3_000_000 });
+  let location = await openUpload(client, 'split/resumed');
+  for (let at = 0; at < blob.bytes.length; at += 500_000) {
+    const patched = await client.appendUpload(location, blob.bytes.subarray(at, at + 500_000), { 'Content-Range': `${at}-${at + 499_999}` });
+    expect(patched.status).toBe(202);
+    location = patched.header('Location') ?? '';
+  }
+  expect((await client.completeUpload(location, blob.digest)).status).toBe(201);
+  expect((await client.getBlob('split/resumed', blob.digest)).body.equals(blob.bytes)).toBe(true);
+  await logsAreWritten();
+  // it went through both
+  for (const replica of registry.blobs) expect(replica.logs()).toContain('"kind":"appendUpload"');
+});
+
+it('serves at every replica at once what was pushed through one', async () => {
+  for (let i = 0; i < 40; i += 1) {
+    const image = content();
+    await pushContent(client, 'split/visible', image, { latest: 'image' });
+    for (let k = 0; k < 4; k += 1) expect((await client.getManifest('split/visible', 'latest')).header('Docker-Content-Digest')).toBe(image.manifest('image').digest);
+  }
+});
+
+it('tells the services which client and which request it is', async () => {
+  await client.get('/v2/split/visible/manifests/latest', { 'X-Request-Id': 'told-by-the-client', 'X-Forwarded-For': '203.0.113.9' });
+  await logsAreWritten();
+  const line = registry.manifests.map((replica) => replica.logs().split('\n').find((text) => text.includes('told-by-the-client'))).find((text) => text !== undefined);
+  // the gateway of this test trusts 127.0.0.1, which is where this client is
+  expect(line).toContain('"client":"203.0.113.9"');
+});
+
+it('costs nobody but the requests under way when a replica is killed, and reading not even that', async () => {
+  await pushContent(client, 'split/killed', content(), { latest: 'image' });
+  const [victim] = registry.manifests;
+  if (victim === undefined) throw new Error('There is no replica to kill.');
+  let stop = false;
+  const failed: number[] = [];
+  const unacknowledged: number[] = [];
+  const reading = Array.from({ length: 8 }, async () => {
+    while (!stop) {
+      const { status } = await client.getManifest('split/killed', 'latest');
+      if (status !== 200) failed.push(status);
+    }
+  });
+  const writing = Array.from({ length: 4 }, async (_, worker) => {
+    for (let i = 0; !stop; i += 1) {
+      const { status } = await putIndex('split/killed', `w${worker}-${i}`, `${worker}.${i}`);
+      if (status !== 201) unacknowledged.push(status);
+    }
+  });
+  await delay(700);
+  await victim.kill();
+  await delay(1_500);
+  stop = true;
+  await Promise.all([...reading, ...writing]);
+  expect(failed).toEqual([]);
+  expect(unacknowledged.length).toBeLessThanOrEqual(4);
+  expect(unacknowledged.every((status) => status === 503)).toBe(true);
+  await victim.restart();
+});
+
+it('answers 503 in the words of the spec while no replica of a service is there, and the other service goes on', async () => {
+  const image = content();
+  await pushContent(client, 'split/away', image, { latest: 'image' });
+  await Promise.all(registry.blobs.map((replica) => replica.kill()));
+  const answer = await client.getBlob('split/away', image.blob('layer').digest);
+  expect([answer.status, answer.errorCodes(), answer.header('Retry-After')]).toEqual([503, ['UNAVAILABLE'], '2']);
+  expect((await client.getManifest('split/away', 'latest')).status).toBe(200);
+  expect((await client.get('/readyz')).status).toBe(503);
+  await Promise.all(registry.blobs.map((replica) => replica.restart()));
+  await registry.gateway.ready();
+  expect((await client.getBlob('split/away', image.blob('layer').digest)).status).toBe(200);
+});
+
+it('finishes a running push on SIGTERM of a replica, and later ones go elsewhere', async () => {
+  const [leaving] = registry.manifests;
+  if (leaving === undefined) throw new Error('There is no replica to stop.');
+  let stop = false;
+  const failed: number[] = [];
+  const pushing = Array.from({ length: 6 }, async (_, worker) => {
+    for (let i = 0; !stop; i += 1) {
+      const { status } = await putIndex('split/leaving', `w${worker}`, `${worker}.${i}`);
+      if (status !== 201) failed.push(status);
+    }
+  });
+  await delay(500);
+  await leaving.stop();
+  await delay(500);
+  stop = true;
+  await Promise.all(pushing);
+  expect(failed).toEqual([]);
+});

@@ -1,0 +1,55 @@
+import { Module } from '@nestjs/common';
+import { Gateway, Metrics, Service, startHttp, TrustedProxies } from '@waybill/platform';
+import type { Config, Logger, ReplicaState } from '@waybill/platform';
+import { gatewayHandlers } from './roles.js';
+import { graceMs, limitsOf } from './start-roles.js';
+import type { RunningProcess } from './start-roles.js';
+
+const STATES: readonly ReplicaState[] = ['ready', 'failing', 'away'];
+
+/** Serves the one address in front of the services. It needs neither the database nor the storage. Rejects as startRoles does. */
+export async function startGateway(config: Config, logger: Logger): Promise<RunningProcess> {
+  const service = (name: 'blobs' | 'manifests'): Service => new Service({
+    name,
+    addresses: config.gateway[name],
+    answerMs: config.gateway.answerTimeout * 1000,
+    onState: ({ origin, state }) => logger[state === 'ready' ? 'info' : 'warn']({ service: name, replica: origin, state }, 'a replica changed its state'),
+  });
+  const [blobs, manifests] = [service('blobs'), service('manifests')];
+  const trusted = new TrustedProxies(config.http.trustedProxies);
+  const gateway = new Gateway([blobs, manifests], trusted);
+  await gateway.start();
+  const metrics = new Metrics();
+  for (const one of [blobs, manifests]) {
+    for (const state of STATES) metrics.gauge('waybill_gateway_replicas', 'Replicas of a service, by what the gateway knows of them.', () => one.count(state), { service: one.name, state });
+  }
+  metrics.counter('waybill_gateway_retries_total', 'Requests that went to another replica because the first one was not there.', () => gateway.retries);
+  try {
+    const http = await startHttp({
+      module: GatewayModule,
+      handlers: gatewayHandlers(gateway.to(blobs), gateway.to(manifests)),
+      // each service decides for itself
+      guard: () => undefined,
+      address: config.http.address,
+      metricsAddress: config.metrics.address,
+      limits: limitsOf(config),
+      graceMs: graceMs(config, true),
+      trusted,
+      logger,
+      metrics,
+      checks: gateway.checks(),
+    });
+    const close = async (): Promise<void> => {
+      await http.close();
+      await gateway.stop();
+    };
+    return { http, close };
+  } catch (error) {
+    await gateway.stop();
+    throw error;
+  }
+}
+
+/** Nothing but the shell: a gateway has no domain. */
+@Module({})
+class GatewayModule {}

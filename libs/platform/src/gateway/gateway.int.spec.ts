@@ -1,0 +1,249 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import { connect } from 'node:net';
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TrustedProxies } from '../http/client-address.js';
+import { serve } from '../http/testing/http-fixture.js';
+import type { ServedRegistry } from '../http/testing/http-fixture.js';
+import { Gateway } from './gateway.js';
+import { Service } from './service.js';
+
+const MIB = 1024 * 1024;
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+interface Upstream {
+  readonly port: number;
+  readonly requests: IncomingMessage[];
+  stop(): Promise<void>;
+}
+
+/** A replica: ready unless `answer` says otherwise, and every other request is `answer`'s. */
+async function upstream(answer: RequestListener, port = 0): Promise<Upstream> {
+  const requests: IncomingMessage[] = [];
+  const server = createServer((request, response) => {
+    if (request.url === '/readyz') return response.end('{}');
+    requests.push(request);
+    return answer(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const stop = (): Promise<void> => closed(server);
+  ends.push(stop);
+  return { port: portOf(server), requests, stop };
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no TCP address');
+  return address.port;
+}
+
+async function gatewayTo(ports: readonly number[], { trusted = [], probeMs = 60_000 }: { trusted?: string[]; probeMs?: number } = {}): Promise<ServedRegistry & { gateway: Gateway; service: Service }> {
+  const service = new Service({ name: 'manifests', addresses: ports.map((port) => ({ host: '127.0.0.1', port })), answerMs: 5_000, probeMs });
+  const gateway = new Gateway([service], new TrustedProxies(trusted));
+  await gateway.start();
+  const to = gateway.to(service);
+  const served = await serve({ handlers: { ping: to, getManifest: to, putManifest: to, getBlob: to, appendUpload: to, deleteManifest: to } });
+  ends.push(() => gateway.stop(), () => served.close());
+  return { ...served, gateway, service };
+}
+
+const echo: RequestListener = (request, response) => {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => response.writeHead(201, { 'X-Bytes': Buffer.concat(chunks).length }).end(Buffer.concat(chunks)));
+};
+const ok: RequestListener = (_, response) => response.writeHead(200, { 'Docker-Content-Digest': 'sha256:1', 'Content-Length': 2 }).end('ok');
+const manifest = '/v2/a/b/manifests/latest';
+const upload = '/v2/a/b/blobs/uploads/0123456789abcdef';
+const body = Buffer.alloc(300_000, 'x');
+
+describe('the gateway', () => {
+  it('passes a request and its answer on as they are', async () => {
+    const replica = await upstream(echo);
+    const gateway = await gatewayTo([replica.port]);
+    const answer = await fetch(`${gateway.url}${manifest}?tag=x`, { method: 'PUT', body, headers: { 'Content-Type': 'text/x', 'If-Match': '"1"', 'X-Request-Id': 'abc' } });
+    expect([answer.status, answer.headers.get('X-Bytes'), (await answer.arrayBuffer()).byteLength]).toEqual([201, '300000', 300_000]);
+    const [seen] = replica.requests;
+    expect(seen?.url).toBe(`${manifest}?tag=x`);
+    expect(seen?.headers).toMatchObject({ 'content-type': 'text/x', 'if-match': '"1"', 'content-length': '300000', host: new URL(gateway.url).host, 'x-request-id': 'abc', 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http' });
+    expect(seen?.headers['traceparent']).toMatch(/^00-/);
+  });
+
+  it('sends a body of unknown length in chunks, and none where none is expected', async () => {
+    const replica = await upstream(echo);
+    const gateway = await gatewayTo([replica.port]);
+    const answer = await raw(gateway.port, `PATCH ${upload} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n`);
+    expect(answer).toMatch(/X-Bytes: 3/);
+    expect(replica.requests[0]?.headers['transfer-encoding']).toBe('chunked');
+    await raw(gateway.port, `DELETE ${manifest} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc`);
+    expect(replica.requests[1]?.headers).not.toHaveProperty('content-length');
+  });
+
+  it('drops what a stranger says about who it is, and what is meant for one connection, named or not', async () => {
+    const replica = await upstream(ok);
+    const gateway = await gatewayTo([replica.port]);
+    await raw(gateway.port, `GET ${manifest} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nTE: trailers\r\nX-Hop: 1\r\nAuthorization: Bearer t\r\nConnection: close, X-Hop, Authorization, Content-Length\r\n\r\n`);
+    const headers = replica.requests[0]?.headers ?? {};
+    expect(JSON.stringify(headers)).not.toContain('6.6.6.6');
+    expect(headers).toMatchObject({ 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http', authorization: 'Bearer t' });
+    for (const name of ['te', 'x-hop', 'forwarded', 'x-real-ip']) expect(headers).not.toHaveProperty(name);
+  });
+
+  it('passes on what a trusted proxy in front says', async () => {
+    const replica = await upstream(ok);
+    const gateway = await gatewayTo([replica.port], { trusted: ['127.0.0.0/8'] });
+    await fetch(`${gateway.url}${manifest}`, { headers: { 'X-Forwarded-For': '6.6.6.6', 'X-Forwarded-Proto': 'https' } });
+    expect(replica.requests[0]?.headers).toMatchObject({ 'x-forwarded-for': '6.6.6.6, 127.0.0.1', 'x-forwarded-proto': 'https' });
+  });
+
+  it('gives the whole body to another replica where the first takes no connection', async () => {
+    const [gone, there] = [await upstream(echo), await upstream(echo)];
+    const gateway = await gatewayTo([gone.port, there.port]);
+    await gone.stop();
+    for (let i = 0; i < 4; i += 1) {
+      const answer = await fetch(`${gateway.url}${upload}`, { method: 'PATCH', body });
+      expect([answer.status, answer.headers.get('X-Bytes')]).toEqual([201, '300000']);
+    }
+    expect(gateway.gateway.retries).toBe(1);
+  });
+
+  it('answers 503 with Retry-After and the error of the spec where nobody is there, and serves again when somebody is', async () => {
+    const replica = await upstream(ok);
+    const gateway = await gatewayTo([replica.port], { probeMs: 50 });
+    await replica.stop();
+    const answer = await fetch(`${gateway.url}${manifest}`);
+    expect([answer.status, answer.headers.get('Retry-After')]).toEqual([503, '2']);
+    expect(await answer.json()).toMatchObject({ errors: [{ code: 'UNAVAILABLE' }] });
+    await expect(Promise.all(gateway.gateway.checks().map((check) => check.check()))).rejects.toThrow('no replica of the service manifests is ready');
+    await upstream(ok, replica.port);
+    await until(async () => (await fetch(`${gateway.url}${manifest}`)).status === 200);
+  });
+
+  it('takes no replica out of service for a request that cannot be passed on', async () => {
+    const replica = await upstream(ok);
+    const gateway = await gatewayTo([replica.port]);
+    for (const head of [`GET ${manifest}?x=\x80\xff HTTP/1.1\r\nHost: x`, `GET ${manifest} HTTP/1.1\r\nHost: x\r\nX-Odd: \x80\xff\t\x01`, `GET ${manifest} HTTP/1.1\r\nHost: x\r\nX-Odd: \x7f`, `GET ${manifest} HTTP/1.1\r\nHost: x\r\nX-Empty:`]) {
+      expect(await raw(gateway.port, `${head}\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1.1 (200|400) /);
+    }
+    expect(gateway.service.count('ready')).toBe(1);
+  });
+
+  it('repeats what changes nothing where a replica goes away before it answers', async () => {
+    const [dying, there] = [await upstream((request) => request.socket.destroy()), await upstream(ok)];
+    const gateway = await gatewayTo([dying.port, there.port]);
+    for (let i = 0; i < 4; i += 1) expect((await fetch(`${gateway.url}${manifest}`)).status).toBe(200);
+    expect(dying.requests.length).toBeGreaterThan(0);
+  });
+
+  it('repeats nothing that may have been done, and says so', async () => {
+    const dying = await upstream((request) => void request.on('data', () => undefined).on('end', () => request.socket.destroy()));
+    const gateway = await gatewayTo([dying.port]);
+    const answer = await fetch(`${gateway.url}${manifest}`, { method: 'PUT', body });
+    expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining('look whether the request took effect')]);
+    expect(dying.requests).toHaveLength(1);
+  });
+
+  it('cuts an answer that broke off, so that nobody takes a part for the whole', async () => {
+    const dying = await upstream((_, response) => {
+      response.writeHead(200, { 'Content-Length': 1000 });
+      response.write('part', () => response.destroy());
+    });
+    const gateway = await gatewayTo([dying.port]);
+    const answer = await fetch(`${gateway.url}${manifest}`);
+    await expect(answer.text()).rejects.toThrow('terminated');
+  });
+
+  it('ends the request at the replica when the client goes away', async () => {
+    const replica = await upstream(() => undefined);
+    const gateway = await gatewayTo([replica.port]);
+    const socket = connect(gateway.port, '127.0.0.1');
+    socket.write(`GET ${manifest} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await until(() => Promise.resolve(replica.requests.length === 1));
+    socket.destroy();
+    await until(() => Promise.resolve(replica.requests[0]?.socket.destroyed === true));
+    expect(gateway.service.count('ready')).toBe(1);
+  });
+
+  it('lets the client read a refusal that comes before its body has ended', async () => {
+    const replica = await upstream((_, response) => response.writeHead(416, { 'Content-Length': 4, Range: '0-9' }).end('late'));
+    const gateway = await gatewayTo([replica.port]);
+    const socket = connect(gateway.port, '127.0.0.1');
+    socket.write(`PATCH ${upload} HTTP/1.1\r\nHost: x\r\nContent-Length: ${64 * MIB}\r\n\r\n${'x'.repeat(1000)}`);
+    const answer = await new Promise<string>((resolve) => socket.once('data', (chunk: Buffer) => resolve(chunk.toString())));
+    expect(answer).toMatch(/^HTTP\/1.1 416 [\s\S]*Connection: close[\s\S]*late$/);
+    socket.destroy();
+  });
+
+  it('reads from a client no faster than the replica takes, and from a replica no faster than the client', async () => {
+    let fromReplica = (): number => 0;
+    const replica = await upstream((request, response) => {
+      if (request.method === 'GET') fromReplica = writeMuch(response.writeHead(200, { 'Content-Length': 512 * MIB }));
+    });
+    const gateway = await gatewayTo([replica.port]);
+    const up = connect(gateway.port, '127.0.0.1').on('error', () => undefined);
+    up.write(`PATCH ${upload} HTTP/1.1\r\nHost: x\r\nContent-Length: ${512 * MIB}\r\n\r\n`);
+    const fromClient = writeMuch(up);
+    const down = connect(gateway.port, '127.0.0.1').pause();
+    down.write(`GET /v2/a/b/blobs/sha256:${'0'.repeat(64)} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await sleep(1_000);
+    // what the sockets of the system hold on both hops, and not 512 MiB
+    for (const bytes of [fromClient(), fromReplica()]) {
+      expect(bytes).toBeGreaterThan(0);
+      expect(bytes).toBeLessThan(64 * MIB);
+    }
+    up.destroy();
+    down.destroy();
+  });
+
+  it('sends to the replica with the fewest requests under way, and to one that is not ready only where none is', async () => {
+    const slow = await upstream(() => undefined);
+    const quick = await upstream(ok);
+    const gateway = await gatewayTo([slow.port, quick.port]);
+    const held = connect(gateway.port, '127.0.0.1');
+    while (slow.requests.length === 0) {
+      held.write(`GET ${manifest} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      await sleep(20);
+    }
+    for (let i = 0; i < 10; i += 1) expect((await fetch(`${gateway.url}${manifest}`)).status).toBe(200);
+    expect(slow.requests).toHaveLength(1);
+    held.destroy();
+  });
+});
+
+/** Writes for as long as bytes are taken. Gives how many were written so far. */
+function writeMuch(stream: Writable): () => number {
+  let written = 0;
+  const fill = (): void => {
+    do written += MIB;
+    while (stream.write(Buffer.alloc(MIB)));
+  };
+  stream.on('drain', fill);
+  fill();
+  return () => written;
+}
+
+/** Sends bytes and gives everything that comes until the connection ends. */
+function raw(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    connect(port, '127.0.0.1').on('data', (chunk: Buffer) => (text += chunk.toString('latin1'))).on('error', reject).on('close', () => resolve(text)).write(bytes, 'latin1');
+  });
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (await holds()) return;
+    await sleep(25);
+  }
+  throw new Error('it did not come to hold within 5 s');
+}

@@ -1,0 +1,103 @@
+import { OciError, unsupported } from '@waybill/oci';
+import type { OciRequest } from '@waybill/oci';
+import { errorCode } from '../error-code.js';
+import type { TrustedProxies } from '../http/client-address.js';
+import type { Exchange } from '../http/exchange.js';
+import type { HealthCheck } from '../http/health.js';
+import { requestHeaders } from './forwarded-headers.js';
+import { Hop } from './hop.js';
+import { RequestBody } from './request-body.js';
+import type { Replica, Service } from './service.js';
+
+/** Sends a request of any kind to one service. */
+export type ForwardTo = (request: OciRequest, exchange: Exchange) => Promise<void>;
+
+/** Seconds after which a client may try again: a replica that was restarted is back by then. */
+const RETRY_AFTER = '2';
+/** Replicas that one request is tried at. */
+const ATTEMPTS = 3;
+
+/**
+ * The one address in front of services: sends each request to a replica of the service that answers its kind, and streams both ways. It decides
+ * nothing about who may do what: each service does that for itself.
+ */
+export class Gateway {
+  /** Requests that went to another replica because the first one was not there. */
+  retries = 0;
+
+  constructor(private readonly services: readonly Service[], private readonly trusted: TrustedProxies) {}
+
+  async start(): Promise<void> {
+    await Promise.all(this.services.map((service) => service.start()));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.services.map((service) => service.stop()));
+  }
+
+  /** Ready where each service has a replica that is. */
+  checks(): HealthCheck[] {
+    return this.services.map((service) => ({
+      name: service.name,
+      check: () => (service.count('ready') > 0 ? Promise.resolve() : Promise.reject(new Error(`no replica of the service ${service.name} is ready`))),
+    }));
+  }
+
+  /** The handler of every kind of request that `service` answers. */
+  to(service: Service): ForwardTo {
+    return (_request, exchange) => this.forward(service, exchange);
+  }
+
+  /**
+   * Another replica is tried where the first cannot be reached: it has seen nothing. One that went away in the middle may have done what was asked, so
+   * only what changes nothing is repeated then, and only while the client has nothing of the answer.
+   * @throws OciError UNAVAILABLE (503)
+   */
+  private async forward(service: Service, exchange: Exchange): Promise<void> {
+    const sendsBody = carriesBody(exchange);
+    const headers = requestHeaders(exchange, this.trusted.client(exchange.request), sendsBody);
+    let tried: Set<Replica> | undefined;
+    let failure: unknown;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const replica = service.choose(tried);
+      if (replica === undefined) break;
+      const body = sendsBody ? new RequestBody(exchange.request) : undefined;
+      const hop = new Hop(replica, exchange, { headers, body });
+      try {
+        return await hop.run();
+      } catch (error) {
+        failure = error;
+        if (hop.answered || isGone(exchange)) throw error;
+        // not the replica's fault: one malformed request must not take it out of service
+        if (errorCode(error) === 'UND_ERR_INVALID_ARG') throw unsupported('the request line or a header has a character that cannot be passed on', 400);
+        service.lost(replica, hop.sent ? 'failing' : 'away');
+        if (hop.sent && !changesNothing(exchange)) throw brokenOff(service, error);
+        (tried ??= new Set()).add(replica);
+        this.retries += 1;
+      }
+    }
+    throw nobodyAnswers(service, failure);
+  }
+}
+
+/** A body where none is expected stays unread, as a service would leave it. */
+function carriesBody({ request }: Exchange): boolean {
+  if (request.method !== 'POST' && request.method !== 'PUT' && request.method !== 'PATCH') return false;
+  return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+}
+
+function isGone({ request, response }: Exchange): boolean {
+  return response.destroyed || request.socket.destroyed;
+}
+
+function changesNothing({ request }: Exchange): boolean {
+  return request.method === 'GET' || request.method === 'HEAD';
+}
+
+function nobodyAnswers({ name }: Service, cause: unknown): OciError {
+  return new OciError('UNAVAILABLE', `no replica of the service ${name} answers at the moment; nothing was changed, please retry`, { headers: { 'Retry-After': RETRY_AFTER }, cause });
+}
+
+function brokenOff({ name }: Service, cause: unknown): OciError {
+  return new OciError('UNAVAILABLE', `the service ${name} went away before it answered; look whether the request took effect, or repeat it`, { headers: { 'Retry-After': RETRY_AFTER }, cause });
+}

@@ -1,0 +1,60 @@
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+
+/** Who a request comes from, and how it came to whoever took it from the client. */
+export interface Client {
+  readonly address: string;
+  readonly protocol: 'http' | 'https';
+  /** The `X-Forwarded-For` to pass on: the client, then every trusted proxy on the way here. */
+  readonly path: string;
+}
+
+/**
+ * Whose word about a client counts. `X-Forwarded-For` and `X-Forwarded-Proto` are read only where the peer is one of these proxies, and the former
+ * from the right: everything left of the first address that is none of them was written by a stranger.
+ */
+export class TrustedProxies {
+  private readonly list = new BlockList();
+  private readonly any: boolean;
+
+  /** @param networks such as 10.0.0.0/8, fd00::/8 or 192.0.2.1 (isNetwork) */
+  constructor(networks: readonly string[]) {
+    for (const network of networks) {
+      const [address = '', bits] = network.split('/');
+      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+      this.list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family);
+    }
+    this.any = networks.length > 0;
+  }
+
+  client(request: IncomingMessage): Client {
+    const peer = plain(request.socket.remoteAddress ?? '');
+    if (!this.any || !this.trusts(peer)) return { address: peer, protocol: 'http', path: peer };
+    const hops = [...headerList(request, 'x-forwarded-for'), peer];
+    let from = hops.length - 1;
+    while (from > 0 && this.trusts(hops[from] ?? '') && isIP(hops[from - 1] ?? '') !== 0) from -= 1;
+    return { address: hops[from] ?? peer, protocol: request.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http', path: hops.slice(from).join(', ') };
+  }
+
+  private trusts(address: string): boolean {
+    const family = isIP(address);
+    return family !== 0 && this.list.check(address, family === 6 ? 'ipv6' : 'ipv4');
+  }
+}
+
+/** Whether `text` is an address, or one with the number of bits that count. */
+export function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const family = isIP(address);
+  return family !== 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32)));
+}
+
+function headerList({ headers }: IncomingMessage, name: string): string[] {
+  const value = headers[name];
+  return (Array.isArray(value) ? value.join(',') : (value ?? '')).split(',').map((item) => plain(item.trim())).filter((item) => item !== '');
+}
+
+/** An IPv4 address as such, also where a socket of both families gives it in the form of the other. */
+function plain(address: string): string {
+  return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
+}

@@ -76,6 +76,14 @@ describe('the process of the registry', () => {
     expect(child.exitCode).toBe(1);
   });
 
+  it('refuses a service without the database that all share, and a gateway that does not know where the services are', async () => {
+    const service = start({ WAYBILL_ROLES: 'blobs' });
+    await expect(service.waitUntil(() => Promise.resolve(false))).rejects.toThrow(/database\.url.* is missing; expected the database that all services use/);
+    const gateway = start({ WAYBILL_ROLES: 'gateway', WAYBILL_GATEWAY_BLOBS: 'blobs:5000', WAYBILL_HTTP_WORKERS: '2' });
+    await expect(gateway.waitUntil(() => Promise.resolve(false))).rejects.toThrow(/gateway\.manifests .* is missing[\s\S]*http\.workers is 2; expected 1 for a gateway/);
+    expect([service.exitCode, gateway.exitCode]).toEqual([1, 1]);
+  });
+
   it('finishes a running upload on SIGTERM, takes no new connection meanwhile, and ends with 0', async () => {
     const registry = await RegistryProcess.start();
     const client = new RegistryClient(registry.baseUrl);

@@ -106,7 +106,7 @@ describe('the configuration', () => {
       'http.address (WAYBILL_HTTP_ADDRESS) is "nonsense"; expected host:port such as 127.0.0.1:5000',
       'http.workers (WAYBILL_HTTP_WORKERS) is "many"; expected a whole number from 1 to 64',
       'registry.readOnly (WAYBILL_REGISTRY_READ_ONLY) is "yes"; expected true or false',
-      'shutdown is 3; expected keys below it, such as shutdown.drainTimeout',
+      'shutdown is 3; expected keys below it, such as shutdown.grace',
       'storage.accessKey (WAYBILL_STORAGE_ACCESS_KEY) is missing where storage.driver is s3; expected an access key',
       'storage.bucket (WAYBILL_STORAGE_BUCKET) is missing where storage.driver is s3; expected the name of a bucket',
       'storage.endpoint (WAYBILL_STORAGE_ENDPOINT) is missing where storage.driver is s3; expected an origin such as https://s3.example.com',
@@ -140,5 +140,13 @@ describe('the configuration', () => {
     const names = listKeys().flatMap((key) => (key.notes.secret ? [key.environment, `${key.environment}_FILE`] : [key.environment]));
     expect(new Set(names).size).toBe(names.length);
     expect(names).toContain('WAYBILL_PAGES_CATALOG_DEFAULT');
+  });
+
+  it('takes addresses of replicas and networks of proxies, and nothing that leaves open where they are', async () => {
+    const config = await loadConfig({ WAYBILL_GATEWAY_BLOBS: 'blobs:5000, [::1]:5001', WAYBILL_HTTP_TRUSTED_PROXIES: '10.0.0.0/8,::1' });
+    expect(config.gateway.blobs).toEqual([{ host: 'blobs', port: 5000 }, { host: '::1', port: 5001 }]);
+    expect(config.http.trustedProxies).toEqual(['10.0.0.0/8', '::1']);
+    const faults = await faultsOf({ WAYBILL_GATEWAY_BLOBS: ':5000', WAYBILL_GATEWAY_MANIFESTS: 'manifests:0', WAYBILL_HTTP_TRUSTED_PROXIES: 'proxy.example' });
+    expect(faults).toHaveLength(3);
   });
 });

@@ -40,6 +40,7 @@ export class Service {
   private replicas: readonly Replica[] = [];
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
+  private discovering: Promise<void> | undefined;
   private turn = 0;
 
   constructor(private readonly options: ServiceOptions) {}
@@ -50,13 +51,17 @@ export class Service {
 
   /** Resolves after the first look, whatever that found. */
   async start(): Promise<void> {
-    await this.look();
-    this.timer = setInterval(() => void this.look(), this.options.probeMs ?? PROBE_MS).unref();
+    await this.discover();
+    const turn = (): void => {
+      void this.discover();
+      void this.look();
+    };
+    this.timer = setInterval(turn, this.options.probeMs ?? PROBE_MS).unref();
   }
 
   async stop(): Promise<void> {
     clearInterval(this.timer);
-    await this.looking;
+    await Promise.all([this.discovering, this.looking]);
     await Promise.all(this.replicas.map(({ pool }) => pool.destroy()));
   }
 
@@ -82,21 +87,31 @@ export class Service {
     void this.look();
   }
 
+  /** Asks those that are known; apart from finding them, because a resolver may take many seconds to say that it does not know. */
   private look(): Promise<void> {
-    this.looking ??= this.lookOnce().finally(() => (this.looking = undefined));
+    this.looking ??= this.ask(this.replicas).finally(() => (this.looking = undefined));
     return this.looking;
   }
 
-  private async lookOnce(): Promise<void> {
-    const origins = new Set((await Promise.all(this.options.addresses.map(resolve))).flat());
+  private async ask(replicas: readonly Replica[]): Promise<void> {
+    await Promise.all(replicas.map(async (replica) => this.set(replica, await probe(replica))));
+  }
+
+  private discover(): Promise<void> {
+    this.discovering ??= this.discoverOnce().finally(() => (this.discovering = undefined));
+    return this.discovering;
+  }
+
+  private async discoverOnce(): Promise<void> {
+    const answers = await Promise.all(this.options.addresses.map(resolve));
+    const origins = new Set(answers.flatMap((answer) => answer ?? []));
     // a resolver that does not answer has not told that anybody is gone
-    if (origins.size > 0) {
-      const gone = this.replicas.filter(({ origin }) => !origins.has(origin));
-      const known = this.replicas.filter(({ origin }) => origins.delete(origin));
-      this.replicas = [...known, ...[...origins].map((origin) => new Replica(origin, this.open(origin)))];
-      for (const { pool } of gone) pool.close().catch(() => undefined);
-    }
-    await Promise.all(this.replicas.map(async (replica) => this.set(replica, await probe(replica))));
+    const gone = answers.includes(undefined) ? [] : this.replicas.filter(({ origin }) => !origins.has(origin));
+    for (const { origin } of this.replicas) origins.delete(origin);
+    const found = [...origins].map((origin) => new Replica(origin, this.open(origin)));
+    this.replicas = [...this.replicas.filter((replica) => !gone.includes(replica)), ...found];
+    for (const { pool } of gone) pool.close().catch(() => undefined);
+    await this.ask(found);
   }
 
   private set(replica: Replica, state: ReplicaState): void {
@@ -123,10 +138,10 @@ function isBetter(one: Replica, other: Replica): boolean {
   return one.pending < other.pending;
 }
 
-/** The origins with addresses in place of the name. Empty where the name cannot be resolved. */
-async function resolve({ host, port }: Address): Promise<string[]> {
-  const addresses = await lookup(host, { all: true }).catch(() => []);
-  return addresses.map(({ address, family }) => `http://${family === 6 ? `[${address}]` : address}:${port}`);
+/** The origins with addresses in place of the name. Undefined where the name cannot be resolved. */
+async function resolve({ host, port }: Address): Promise<string[] | undefined> {
+  const addresses = await lookup(host, { all: true }).catch(() => undefined);
+  return addresses?.map(({ address, family }) => `http://${family === 6 ? `[${address}]` : address}:${port}`);
 }
 
 async function probe({ pool }: Replica): Promise<ReplicaState> {

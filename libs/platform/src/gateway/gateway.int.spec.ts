@@ -8,6 +8,7 @@ import { serve } from '../http/testing/http-fixture.js';
 import type { ServedRegistry } from '../http/testing/http-fixture.js';
 import { Gateway } from './gateway.js';
 import { Service } from './service.js';
+import type { Replica } from './service.js';
 
 const MIB = 1024 * 1024;
 const ends: (() => unknown)[] = [];
@@ -48,8 +49,8 @@ function portOf(server: Server): number {
   return address.port;
 }
 
-async function gatewayTo(ports: readonly number[], { trusted = [], probeMs = 60_000 }: { trusted?: string[]; probeMs?: number } = {}): Promise<ServedRegistry & { gateway: Gateway; service: Service }> {
-  const service = new Service({ name: 'manifests', addresses: ports.map((port) => ({ host: '127.0.0.1', port })), answerMs: 5_000, probeMs });
+async function gatewayTo(ports: readonly number[], { trusted = [], probeMs = 60_000, answerMs = 5_000, onState }: { trusted?: string[]; probeMs?: number; answerMs?: number; onState?: (replica: Replica) => void } = {}): Promise<ServedRegistry & { gateway: Gateway; service: Service }> {
+  const service = new Service({ name: 'manifests', addresses: ports.map((port) => ({ host: '127.0.0.1', port })), answerMs, probeMs, ...(onState && { onState }) });
   const gateway = new Gateway([service], new TrustedProxies(trusted));
   await gateway.start();
   const to = gateway.to(service);
@@ -174,14 +175,42 @@ describe('the gateway', () => {
     expect(gateway.service.count('ready')).toBe(1);
   });
 
-  it('lets the client read a refusal that comes before its body has ended', async () => {
-    const replica = await upstream((_, response) => response.writeHead(416, { 'Content-Length': 4, Range: '0-9' }).end('late'));
+  it.each(['late', ''])('lets the client read a refusal that comes before its body has ended (%j), and takes the rest of the body', async (text) => {
+    const replica = await upstream((_, response) => response.writeHead(416, { 'Content-Length': text.length, Range: '0-9' }).end(text));
     const gateway = await gatewayTo([replica.port]);
     const socket = connect(gateway.port, '127.0.0.1');
-    socket.write(`PATCH ${upload} HTTP/1.1\r\nHost: x\r\nContent-Length: ${64 * MIB}\r\n\r\n${'x'.repeat(1000)}`);
-    const answer = await new Promise<string>((resolve) => socket.once('data', (chunk: Buffer) => resolve(chunk.toString())));
-    expect(answer).toMatch(/^HTTP\/1.1 416 [\s\S]*Connection: close[\s\S]*late$/);
-    socket.destroy();
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+    const ended = new Promise((resolve, reject) => socket.on('end', resolve).on('error', reject));
+    socket.write(`PATCH ${upload} HTTP/1.1\r\nHost: x\r\nContent-Length: ${64 * MIB}\r\n\r\nx`);
+    await until(() => Promise.resolve(answer.endsWith(`\r\n\r\n${text}`)));
+    expect(answer).toMatch(/^HTTP\/1.1 416 [\s\S]*Connection: close/);
+    // far within the ten seconds after which a client that goes on sending is cut
+    socket.write(Buffer.alloc(64 * MIB - 1));
+    await ended;
+  }, 5_000);
+
+  it('uses its connections to a replica again, for HEAD too', async () => {
+    const replica = await upstream(ok);
+    const gateway = await gatewayTo([replica.port]);
+    for (let i = 0; i < 6; i += 1) await fetch(`${gateway.url}${manifest}`, { method: i % 2 === 0 ? 'HEAD' : 'GET' });
+    expect(new Set(replica.requests.map(({ socket }) => socket.remotePort)).size).toBe(1);
+  });
+
+  it('takes no replica out of service for a request that takes too long, nor repeats that one', async () => {
+    const replicas = [await upstream(() => undefined), await upstream(() => undefined)];
+    const gateway = await gatewayTo(replicas.map(({ port }) => port), { answerMs: 200 });
+    expect((await fetch(`${gateway.url}${manifest}`)).status).toBe(503);
+    expect(gateway.service.count('ready')).toBe(2);
+    expect(replicas.flatMap(({ requests }) => requests)).toHaveLength(1);
+  });
+
+  it('takes no replica out of service that cut a client which stalls in its body', async () => {
+    const replica = await upstream((request) => void request.once('data', () => request.socket.destroy()));
+    const states: string[] = [];
+    const gateway = await gatewayTo([replica.port], { onState: ({ state }) => states.push(state) });
+    expect(await raw(gateway.port, `PATCH ${upload} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc`, / 503 /)).toMatch(/^HTTP\/1.1 503/);
+    expect(states).toEqual(['ready']);
   });
 
   it('reads from a client no faster than the replica takes, and from a replica no faster than the client', async () => {
@@ -232,11 +261,16 @@ function writeMuch(stream: Writable): () => number {
   return () => written;
 }
 
-/** Sends bytes and gives everything that comes until the connection ends. */
-function raw(port: number, bytes: string): Promise<string> {
+/** Sends bytes and gives everything that comes until the connection ends, or until it matches `enough`. */
+function raw(port: number, bytes: string, enough?: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
-    connect(port, '127.0.0.1').on('data', (chunk: Buffer) => (text += chunk.toString('latin1'))).on('error', reject).on('close', () => resolve(text)).write(bytes, 'latin1');
+    const socket = connect(port, '127.0.0.1').on('error', reject).on('close', () => resolve(text));
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+      if (enough?.test(text)) socket.destroy();
+    });
+    socket.write(bytes, 'latin1');
   });
 }
 

@@ -70,7 +70,10 @@ export class Gateway {
         if (hop.answered || isGone(exchange)) throw error;
         // not the replica's fault: one malformed request must not take it out of service
         if (errorCode(error) === 'UND_ERR_INVALID_ARG') throw unsupported('the request line or a header has a character that cannot be passed on', 400);
-        service.lost(replica, hop.sent ? 'failing' : 'away');
+        // a request that takes too long takes as long elsewhere, and says nothing of the replica
+        if (errorCode(error) === 'UND_ERR_HEADERS_TIMEOUT') throw brokenOff(service, error);
+        // a client that stalls in its body is cut by whoever looks first, which may be the replica
+        if (!isSending(exchange, body)) service.lost(replica, hop.sent ? 'failing' : 'away');
         if (hop.sent && !changesNothing(exchange)) throw brokenOff(service, error);
         (tried ??= new Set()).add(replica);
         this.retries += 1;
@@ -90,6 +93,11 @@ function isGone({ request, response }: Exchange): boolean {
   return response.destroyed || request.socket.destroyed;
 }
 
+/** Whether the replica waited for the client. */
+function isSending({ request }: Exchange, body: RequestBody | undefined): boolean {
+  return body?.taken === true && !request.complete;
+}
+
 function changesNothing({ request }: Exchange): boolean {
   return request.method === 'GET' || request.method === 'HEAD';
 }
@@ -99,5 +107,5 @@ function nobodyAnswers({ name }: Service, cause: unknown): OciError {
 }
 
 function brokenOff({ name }: Service, cause: unknown): OciError {
-  return new OciError('UNAVAILABLE', `the service ${name} went away before it answered; look whether the request took effect, or repeat it`, { headers: { 'Retry-After': RETRY_AFTER }, cause });
+  return new OciError('UNAVAILABLE', `the service ${name} went away, or took too long, before it answered; look whether the request took effect, or repeat it`, { headers: { 'Retry-After': RETRY_AFTER }, cause });
 }

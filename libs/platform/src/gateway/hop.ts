@@ -37,7 +37,8 @@ export class Hop implements Dispatcher.DispatchHandler {
         this.resolve = resolve;
         this.reject = reject;
         const { headers, body } = this.outgoing;
-        this.replica.pool.dispatch({ method: methodOf(request.method), path: request.url ?? '/', headers, body: body ?? null }, this);
+        // reset: undici would else close the connection of every HEAD
+        this.replica.pool.dispatch({ method: methodOf(request.method), path: request.url ?? '/', headers, body: body ?? null, reset: false }, this);
       });
     } finally {
       response.off('close', this.onClose);
@@ -74,8 +75,16 @@ export class Hop implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     const { exchange } = this;
     if (exchange.response.shouldKeepAlive || exchange.request.complete) exchange.response.end();
-    else endAfterBody(exchange);
+    else this.endEarly();
     this.resolve();
+  }
+
+  /** The client has not sent all of its body yet: it gets the whole answer now, and the rest of the body is read by nobody else. */
+  private endEarly(): void {
+    this.exchange.response.flushHeaders();
+    // undici destroys the body after this call, which would stop the reading again
+    this.outgoing.body?.destroy();
+    setImmediate(() => endAfterBody(this.exchange));
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

@@ -191,10 +191,14 @@ describe('the gateway', () => {
   }, 5_000);
 
   it('uses its connections to a replica again, for HEAD too', async () => {
-    const replica = await upstream(ok);
+    const ports = new Set<number | undefined>();
+    const replica = await upstream((request, response) => {
+      ports.add(request.socket.remotePort);
+      return ok(request, response);
+    });
     const gateway = await gatewayTo([replica.port]);
     for (let i = 0; i < 6; i += 1) await fetch(`${gateway.url}${manifest}`, { method: i % 2 === 0 ? 'HEAD' : 'GET' });
-    expect(new Set(replica.requests.map(({ socket }) => socket.remotePort)).size).toBe(1);
+    expect(ports.size).toBe(1);
   });
 
   it('takes no replica out of service for a request that takes too long, nor repeats that one', async () => {

@@ -54,7 +54,7 @@ async function gatewayTo(ports: readonly number[], { trusted = [], probeMs = 60_
   const gateway = new Gateway([service], new TrustedProxies(trusted));
   await gateway.start();
   const to = gateway.to(service);
-  const served = await serve({ handlers: { ping: to, getManifest: to, putManifest: to, getBlob: to, appendUpload: to, deleteManifest: to } });
+  const served = await serve({ handlers: { ping: to, getManifest: to, headManifest: to, putManifest: to, getBlob: to, appendUpload: to, deleteManifest: to } });
   ends.push(() => gateway.stop(), () => served.close());
   return { ...served, gateway, service };
 }
@@ -198,6 +198,7 @@ describe('the gateway', () => {
     });
     const gateway = await gatewayTo([replica.port]);
     for (let i = 0; i < 6; i += 1) await fetch(`${gateway.url}${manifest}`, { method: i % 2 === 0 ? 'HEAD' : 'GET' });
+    expect(replica.requests.map(({ method }) => method)).toContain('HEAD');
     expect(ports.size).toBe(1);
   });
 

@@ -62,11 +62,6 @@ function moveRest(source: IncomingMessage, writer: BlobWriter, hash: Hash | unde
   });
 }
 
-/** Whether a request announces a body. One without length and without chunked coding has none (RFC 9112 section 6.3). */
-export function hasBody(request: IncomingMessage): boolean {
-  return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
-}
-
 /** Bytes announced; undefined for a chunked body. */
 export function announcedLength(request: IncomingMessage): number | undefined {
   if (request.headers['transfer-encoding'] !== undefined) return undefined;

@@ -3,9 +3,10 @@ import type { IncomingMessage } from 'node:http';
 import type { BlobStorage, BlobWriter, StorageKey } from '@waybill/blob-storage';
 import { digestAlgorithm, digestFrom, OciError, sizeInvalid } from '@waybill/oci';
 import type { ByteRange, Digest, DigestAlgorithm } from '@waybill/oci';
+import { hasBody } from '@waybill/platform';
 import { SMALL_BODY } from './small-body.js';
 import type { BodyStart } from './small-body.js';
-import { hasBody, transfer } from './transfer.js';
+import { transfer } from './transfer.js';
 import type { Segment, UploadSession } from './upload-session-table.js';
 
 /** A committed object with the digest of its bytes. */

@@ -1,9 +1,10 @@
 import { digestAlgorithm, EMPTY_DIGESTS, parseContentRange, rangeInvalid, sizeInvalid } from '@waybill/oci';
 import type { ByteRange, Digest, DigestAlgorithm, RepositoryName, RequestOf } from '@waybill/oci';
+import { hasBody } from '@waybill/platform';
 import type { Exchange, Handlers } from '@waybill/platform';
 import { blobLocation } from './blob-routes.js';
 import type { BlobRoutes } from './blob-routes.js';
-import { announcedLength, hasBody } from './transfer.js';
+import { announcedLength } from './transfer.js';
 import { uploadHeaders } from './upload-headers.js';
 import type { UploadOwner } from './upload-id.js';
 import type { UploadProgress, Uploads } from './uploads.js';

@@ -8,6 +8,9 @@ import { startRoles } from './start-roles.js';
 import type { RunningProcess } from './start-roles.js';
 import { superviseWorkers } from './workers.js';
 
+/** Roles over the log, or a gateway in front of processes that have them. */
+type Chosen = readonly Role[] | readonly ['gateway'];
+
 /** What a process runs until it is told to stop. */
 export interface Running {
   /** `host:port` that it serves. */
@@ -19,7 +22,7 @@ export interface Running {
  * A whole app: reads the configuration, serves the roles until SIGTERM or SIGINT, then ends in order. Logs go to standard error; standard output
  * gets the three lines for a person. A fault is told in plain words and ends the process with 1.
  */
-export async function bootstrap(roles: readonly Role[] | readonly ['gateway'] = ROLES): Promise<void> {
+export async function bootstrap(roles: Chosen = ROLES): Promise<void> {
   const config = await loadConfig(process.env).catch(refuse);
   const chosen = config.roles.length > 0 ? rolesOf(config) : roles;
   const faults = roleFaults(chosen, config);
@@ -47,8 +50,6 @@ export async function bootstrap(roles: readonly Role[] | readonly ['gateway'] = 
   if (cluster.isPrimary) process.stdout.write(greeting(running.address, config));
   else process.send?.({ serves: running.address });
 }
-
-type Chosen = readonly Role[] | readonly ['gateway'];
 
 function run(roles: Chosen, config: Config, logger: Logger): Promise<Running> {
   if (isGateway(roles)) return serving(startGateway(config, logger));

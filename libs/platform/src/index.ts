@@ -1,3 +1,4 @@
+export { hasBody } from './http/has-body.js';
 export { readBody } from './http/read-body.js';
 export { ByteCache } from './byte-cache.js';
 export { countChunk } from './chunk-garbage.js';

@@ -3,6 +3,7 @@ import type { OciRequest } from '@waybill/oci';
 import { errorCode } from '../error-code.js';
 import type { TrustedProxies } from '../http/client-address.js';
 import type { Exchange } from '../http/exchange.js';
+import { hasBody } from '../http/has-body.js';
 import type { HealthCheck } from '../http/health.js';
 import { requestHeaders } from './forwarded-headers.js';
 import { Hop } from './hop.js';
@@ -85,8 +86,7 @@ export class Gateway {
 
 /** A body where none is expected stays unread, as a service would leave it. */
 function carriesBody({ request }: Exchange): boolean {
-  if (request.method !== 'POST' && request.method !== 'PUT' && request.method !== 'PATCH') return false;
-  return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+  return (request.method === 'POST' || request.method === 'PUT' || request.method === 'PATCH') && hasBody(request);
 }
 
 function isGone({ request, response }: Exchange): boolean {

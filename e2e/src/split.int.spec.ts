@@ -8,7 +8,7 @@ let database: TestDatabase | undefined;
 describeRegistry(
   'two replicas each of the services blobs and manifests behind a gateway',
   async () => {
-    // Without a schema: all four processes migrate it at once.
+    // Without a schema: all five processes migrate it at once.
     database = await testDatabase({ migrated: false });
     return startSplitRegistry({ databaseUrl: database.url });
   },

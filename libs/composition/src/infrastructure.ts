@@ -5,41 +5,58 @@ import { Sealer } from '@waybill/event-log/postgres';
 import { migrate, PgDatabase } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
 import { openStorage } from './open-storage.js';
+import type { Role } from './roles.js';
 
 /** What the roles of a process share. Built once and passed on. */
 export interface Infrastructure {
   readonly database: PgDatabase;
-  readonly storage: BlobStorage;
-  /** Signs the ids of uploads. */
-  readonly uploadKey: UploadKey;
-  readonly sealer: Sealer;
+  /** Where the role blobs is. */
+  readonly bytes: Bytes | undefined;
+  /** Where the role relay is: no other one has the rights. */
+  readonly sealer: Sealer | undefined;
   readonly logger: Logger;
   /** Ends what was begun here, after the roles have ended. */
   close(): Promise<void>;
 }
 
+/** What only the role blobs uses. */
+interface Bytes {
+  readonly storage: BlobStorage;
+  /** Signs the ids of uploads. */
+  readonly uploadKey: UploadKey;
+}
+
+/** Milliseconds between two looks for events of other processes, which cannot wake this one: what a split deployment adds to the way of an event, at most. */
+const POLL_OTHERS = 25;
+
 /** Brings the schema up to date first, so that several processes may start at once. @param url of the database */
-export async function buildInfrastructure(config: Config, url: string, logger: Logger): Promise<Infrastructure> {
+export async function buildInfrastructure(roles: readonly Role[], config: Config, url: string, logger: Logger): Promise<Infrastructure> {
   const [, storage] = await Promise.all([
     migrate(url),
-    openStorage(config, ({ operation, error }) => {
+    roles.includes('blobs') ? openStorage(config, ({ operation, error }) => {
       if (error !== undefined) logger.warn({ operation, err: error }, 'the blob storage failed');
-    }),
+    }) : undefined,
   ]);
   const database = new PgDatabase({ url, poolSize: config.database.poolSize, onLost: (error) => logger.warn({ err: error }, 'a database session was lost') });
-  const uploadKey = await readUploadKey(database);
-  const sealer = new Sealer(database, { failed: (error) => logger.error({ err: error }, 'sealing failed; it is tried again') });
-  sealer.start();
+  const bytes = storage === undefined ? undefined : { storage, uploadKey: await readUploadKey(database) };
+  const sealer = roles.includes('relay') ? openSealer(database, roles, logger) : undefined;
+  sealer?.start();
   return {
     database,
-    storage,
-    uploadKey,
+    bytes,
     sealer,
     logger,
     async close() {
-      await sealer.stop();
-      await storage.close();
+      await sealer?.stop();
+      await storage?.close();
       await database.close();
     },
   };
+}
+
+function openSealer(database: PgDatabase, roles: readonly Role[], logger: Logger): Sealer {
+  return new Sealer(database, {
+    ...(roles.length === 1 ? { pollMs: POLL_OTHERS } : {}),
+    failed: (error) => logger.error({ err: error }, 'sealing failed; it is tried again'),
+  });
 }

@@ -7,8 +7,8 @@ import { repositoryMatcher } from '@waybill/platform';
 import type { Config, ForwardTo, Handlers } from '@waybill/platform';
 import type { Infrastructure } from './infrastructure.js';
 
-/** What serves from the log: all of it in one process unless told otherwise. */
-export const ROLES = ['blobs', 'manifests'] as const;
+/** What works on the log: all of it in one process unless told otherwise. `relay` is the log's own role, which gives events their numbers and has no endpoint. */
+export const ROLES = ['blobs', 'manifests', 'relay'] as const;
 export type Role = (typeof ROLES)[number];
 
 export function isRole(name: string): name is Role {
@@ -39,7 +39,7 @@ export function assemble(roles: readonly Role[], config: Config, infrastructure:
   const parts = [blobs, manifests].filter((part) => part !== undefined);
   return {
     module: { module: RolesModule, imports: parts.map((part) => part.module) },
-    handlers: blobs && manifests ? everything(blobs.handlers, manifests.handlers) : { ping, ...blobs?.handlers, ...manifests?.handlers },
+    handlers: blobs && manifests ? everything(blobs.handlers, manifests.handlers) : parts.length > 0 ? { ping, ...blobs?.handlers, ...manifests?.handlers } : {},
   };
 }
 
@@ -50,16 +50,17 @@ function everything(blobs: BlobHandlers, manifests: ManifestHandlers): Handlers 
   return { ping, ...blobs, ...manifests };
 }
 
-/** end-1: every role answers it. */
+/** end-1: every role that answers anything answers it. */
 const ping: Handlers['ping'] = (_request, exchange) => exchange.reply(200, ['Content-Type', 'application/json'], '{}');
 
-function blobsRole(config: Config, { database, storage, uploadKey, logger }: Infrastructure): RolePart<BlobHandlers> {
+function blobsRole(config: Config, { database, bytes, logger }: Infrastructure): RolePart<BlobHandlers> {
+  if (bytes === undefined) throw new Error('The role blobs needs the storage; the infrastructure was built for other roles.');
   return BlobsModule.register({
     database,
-    storage,
+    storage: bytes.storage,
     // the embedded server is this process's own; workers are given its address
     alone: config.database.url === undefined,
-    uploadKey,
+    uploadKey: bytes.uploadKey,
     ...config.uploads,
     mustExist: repositoryMatcher(config.registry.mustExist),
     redirectSeconds: config.blobs.redirectSeconds,

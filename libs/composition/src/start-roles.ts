@@ -28,7 +28,7 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
   try {
     const server = await openDatabaseServer(config, logger);
     ends.push(() => server.stop());
-    const infrastructure = await buildInfrastructure(config, server.url, logger);
+    const infrastructure = await buildInfrastructure(roles, config, server.url, logger);
     ends.push(() => infrastructure.close());
     // of workers, the first process has said it
     if (cluster.isPrimary) await warnOfTooFewSessions(config, infrastructure.database, (text) => logger.warn(text));
@@ -43,11 +43,12 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
 
 function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure): Promise<RunningHttp> {
   const { module, handlers } = assemble(roles, config, infrastructure);
+  const { sealer } = infrastructure;
   const metrics = new Metrics();
   gauge(metrics, infrastructure);
   return startHttp({
     module,
-    handlers: wakeSealer(handlers, () => infrastructure.sealer.poke()),
+    handlers: sealer === undefined ? handlers : wakeSealer(handlers, () => sealer.poke()),
     guard: policyGuard(config.registry),
     address: config.http.address,
     metricsAddress: config.metrics.address,
@@ -80,27 +81,34 @@ export function limitsOf({ http, shutdown }: Config): Partial<HttpLimits> {
   };
 }
 
-function checksOf({ database, storage, sealer }: Infrastructure): HealthCheck[] {
-  return [
-    { name: 'database', check: async () => void (await database.sql('SELECT 1')) },
-    { name: 'storage', check: () => storage.check() },
-    {
+/** Only of what the process itself uses: a service serves while the relay is away. */
+function checksOf({ database, bytes, sealer }: Infrastructure): HealthCheck[] {
+  const checks: HealthCheck[] = [{ name: 'database', check: async () => void (await database.sql('SELECT 1')) }];
+  if (bytes !== undefined) checks.push({ name: 'storage', check: () => bytes.storage.check() });
+  if (sealer !== undefined) {
+    checks.push({
       name: 'sealer',
       check: async () => {
         const { pendingSeconds } = await sealer.lag();
         if (pendingSeconds > SEALER_LAG) throw new Error(`an event has been waiting for its number for ${Math.round(pendingSeconds)} s, more than ${SEALER_LAG} s`);
       },
-    },
-  ];
+    });
+  }
+  return checks;
 }
 
-function gauge(metrics: Metrics, { database, sealer }: Infrastructure): void {
-  metrics.gauge('waybill_log_last_seq', 'The number of the last sealed event.', async () => (await sealer.lag()).lastSeq);
-  metrics.gauge('waybill_log_pending_seconds', 'Age of the oldest event without a number.', async () => (await sealer.lag()).pendingSeconds);
-  metrics.gauge('waybill_upload_sessions', 'Uploads on their way.', async () => {
-    const [row] = await database.sql<{ open: string }>(`SELECT count(*) AS open FROM reg.upload_session WHERE state = 'O'`);
-    return Number(row?.open ?? 0);
-  });
+/** What another role knows is counted there: this one may have no right to read it. */
+function gauge(metrics: Metrics, { database, bytes, sealer }: Infrastructure): void {
+  if (sealer !== undefined) {
+    metrics.gauge('waybill_log_last_seq', 'The number of the last sealed event.', async () => (await sealer.lag()).lastSeq);
+    metrics.gauge('waybill_log_pending_seconds', 'Age of the oldest event without a number.', async () => (await sealer.lag()).pendingSeconds);
+  }
+  if (bytes !== undefined) {
+    metrics.gauge('waybill_upload_sessions', 'Uploads on their way.', async () => {
+      const [row] = await database.sql<{ open: string }>(`SELECT count(*) AS open FROM reg.upload_session WHERE state = 'O'`);
+      return Number(row?.open ?? 0);
+    });
+  }
   for (const state of ['open', 'idle', 'waiting'] as const) {
     metrics.gauge('waybill_database_sessions', 'Sessions of the pool, and callers that wait for one.', () => database.stats[state], { state });
   }

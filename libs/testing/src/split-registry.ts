@@ -16,26 +16,33 @@ export interface SplitRegistry extends RegistryUnderTest {
   readonly gateway: RegistryProcess;
   readonly blobs: readonly RegistryProcess[];
   readonly manifests: readonly RegistryProcess[];
+  /** One process that gives the events of all services their numbers. */
+  readonly relay: RegistryProcess;
 }
 
-/** Replicas of the services `blobs` and `manifests` on one Postgres and one storage folder, behind a gateway. No request is bound to a replica. */
+/** Replicas of the services `blobs` and `manifests` on one Postgres and one storage folder, behind a gateway, and a relay. No request is bound to a replica. */
 export async function startSplitRegistry({ databaseUrl, settings = {}, replicas = 2 }: SplitOptions): Promise<SplitRegistry> {
   const folder = await temporaryFolder('split');
   const service = (app: 'blobs' | 'manifests'): Promise<RegistryProcess[]> =>
     Promise.all(Array.from({ length: replicas }, () => RegistryProcess.start({ app, dataFolder: folder.path, databaseUrl, settings })));
   // all at once: their migrations have to agree on who goes first
-  const [blobs, manifests] = await Promise.all([service('blobs'), service('manifests')]);
+  const [blobs, manifests, relay] = await Promise.all([
+    service('blobs'),
+    service('manifests'),
+    RegistryProcess.start({ dataFolder: folder.path, databaseUrl, settings: { ...settings, WAYBILL_ROLES: 'relay' } }),
+  ]);
   const gateway = await RegistryProcess.start({ app: 'gateway', dataFolder: folder.path, settings: { ...settings, WAYBILL_GATEWAY_BLOBS: addresses(blobs), WAYBILL_GATEWAY_MANIFESTS: addresses(manifests) } });
-  const named: [string, RegistryProcess][] = [['gateway', gateway], ...blobs.map((process, i): [string, RegistryProcess] => [`blobs ${i + 1}`, process]), ...manifests.map((process, i): [string, RegistryProcess] => [`manifests ${i + 1}`, process])];
+  const named: [string, RegistryProcess][] = [['gateway', gateway], ['relay', relay], ...blobs.map((process, i): [string, RegistryProcess] => [`blobs ${i + 1}`, process]), ...manifests.map((process, i): [string, RegistryProcess] => [`manifests ${i + 1}`, process])];
   return {
     gateway,
     blobs,
     manifests,
+    relay,
     baseUrl: gateway.baseUrl,
     logs: () => named.map(([name, process]) => `--- ${name} ---\n${process.logs()}`).join('\n'),
     stop: async () => {
       await gateway.stop();
-      await Promise.all([...blobs, ...manifests].map((process) => process.stop()));
+      await Promise.all([relay, ...blobs, ...manifests].map((process) => process.stop()));
       await folder.remove();
     },
   };

@@ -47,7 +47,7 @@ export async function bootstrap(roles: Chosen = ROLES): Promise<void> {
   // a worker whose primary is gone has lost its database server too
   process.on('disconnect', () => stop('the primary process is gone'));
   // last: whoever is told that we serve may tell us to stop at once
-  if (cluster.isPrimary) process.stdout.write(greeting(running.address, config));
+  if (cluster.isPrimary) process.stdout.write(greeting(chosen, running.address, config));
   else process.send?.({ serves: running.address });
 }
 
@@ -82,7 +82,8 @@ function rolesOf(config: Config): Chosen {
   return config.roles.filter(isRole);
 }
 
-function greeting(address: string, config: Config): string {
+function greeting(roles: Chosen, address: string, config: Config): string {
+  if (roles.join(',') === 'relay') return `Waybill's relay numbers the log${config.kafka.brokers.length > 0 ? ' and publishes it to Kafka' : ''}; its health is at http://${address}/readyz\n`;
   const database = config.database.url === undefined ? `${config.data.dir} (database and blobs)` : `your Postgres and ${config.storage.driver} storage`;
   return `Waybill listens on http://${address}\nData: ${database}\nPush an image: docker pull hello-world && docker tag hello-world ${address}/hello-world && docker push ${address}/hello-world\n`;
 }

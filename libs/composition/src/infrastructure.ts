@@ -1,9 +1,11 @@
 import type { BlobStorage } from '@waybill/blob-storage';
 import { readUploadKey } from '@waybill/blobs';
 import type { UploadKey } from '@waybill/blobs';
+import type { Relay } from '@waybill/event-log/kafka';
 import { Sealer } from '@waybill/event-log/postgres';
 import { migrate, PgDatabase } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
+import { openRelay } from './open-relay.js';
 import { openStorage } from './open-storage.js';
 import type { Role } from './roles.js';
 
@@ -14,6 +16,8 @@ export interface Infrastructure {
   readonly bytes: Bytes | undefined;
   /** Where the role relay is: no other one has the rights. */
   readonly sealer: Sealer | undefined;
+  /** Where the role relay is and Kafka is configured. */
+  readonly relay: Relay | undefined;
   readonly logger: Logger;
   /** Ends what was begun here, after the roles have ended. */
   close(): Promise<void>;
@@ -41,12 +45,16 @@ export async function buildInfrastructure(roles: readonly Role[], config: Config
   const bytes = storage === undefined ? undefined : { storage, uploadKey: await readUploadKey(database) };
   const sealer = roles.includes('relay') ? openSealer(database, roles, logger) : undefined;
   sealer?.start();
+  const relay = await openRelay(roles, config, database, logger);
+  relay?.start();
   return {
     database,
     bytes,
     sealer,
+    relay,
     logger,
     async close() {
+      await relay?.stop();
       await sealer?.stop();
       await storage?.close();
       await database.close();

@@ -4,6 +4,7 @@ import type { Config, HealthCheck, HttpLimits, Logger, RunningHttp } from '@wayb
 import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
 import { buildInfrastructure } from './infrastructure.js';
 import type { Infrastructure } from './infrastructure.js';
+import { gaugeRelay } from './open-relay.js';
 import { policyGuard } from './policy.js';
 import { assemble, ROLES } from './roles.js';
 import type { Role } from './roles.js';
@@ -98,11 +99,12 @@ function checksOf({ database, bytes, sealer }: Infrastructure): HealthCheck[] {
 }
 
 /** What another role knows is counted there: this one may have no right to read it. */
-function gauge(metrics: Metrics, { database, bytes, sealer }: Infrastructure): void {
+function gauge(metrics: Metrics, { database, bytes, sealer, relay }: Infrastructure): void {
   if (sealer !== undefined) {
     metrics.gauge('waybill_log_last_seq', 'The number of the last sealed event.', async () => (await sealer.lag()).lastSeq);
     metrics.gauge('waybill_log_pending_seconds', 'Age of the oldest event without a number.', async () => (await sealer.lag()).pendingSeconds);
   }
+  if (relay !== undefined) gaugeRelay(metrics, relay);
   if (bytes !== undefined) {
     metrics.gauge('waybill_upload_sessions', 'Uploads on their way.', async () => {
       const [row] = await database.sql<{ open: string }>(`SELECT count(*) AS open FROM reg.upload_session WHERE state = 'O'`);

@@ -1,3 +1,4 @@
+export { metaSchema } from './envelope.js';
 export type { EventMeta, NewEvent, SealedEvent, StoredEvent } from './envelope.js';
 export { EVENT_VERSIONS, eventJsonSchemas, foldEvent, readEvent } from './catalogue.js';
 export type { DomainEvent, EventType } from './catalogue.js';

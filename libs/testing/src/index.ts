@@ -6,6 +6,7 @@ export { digestOf, unknownDigest, type DigestAlgorithm } from './digests.js';
 export { freePort } from './free-port.js';
 export { HttpAnswer, isRecord, type HttpRequest, type RequestBody } from './http-exchange.js';
 export { mediaTypes } from './media-types.js';
+export { KafkaServer, requireKafka, type KafkaPrograms, type KafkaServerOptions } from './kafka-server.js';
 export { startMinio, startVersityGateway, type S3Server } from './s3-server.js';
 export { locationOf, openUpload, pushBlob, pushContent, pushManifest } from './push.js';
 export { freshBytes, inPieces, seededBytes } from './random-bytes.js';

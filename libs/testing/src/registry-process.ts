@@ -13,7 +13,7 @@ const start = startCommand(workspace);
 
 export interface RegistryOptions {
   /** The program; `registry`, which has every role, unless given. */
-  readonly app?: 'registry' | 'gateway' | 'blobs' | 'manifests';
+  readonly app?: 'registry' | 'gateway' | 'blobs' | 'manifests' | 'relay';
   /** Further settings by their environment names, such as `WAYBILL_REGISTRY_READ_ONLY`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Where the data is kept; a folder that `stop` removes unless given. */
@@ -118,7 +118,7 @@ export class RegistryProcess implements RegistryUnderTest {
   }
 
   #ready(): Promise<void> {
-    if (this.environment['WAYBILL_ROLES'] === 'relay') return this.ready();
+    if (this.app === 'relay') return this.ready();
     return this.#child.waitUntil(async () => (await fetch(`${this.baseUrl}/v2/`)).status === 200);
   }
 

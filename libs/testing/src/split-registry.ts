@@ -29,7 +29,7 @@ export async function startSplitRegistry({ databaseUrl, settings = {}, replicas 
   const [blobs, manifests, relay] = await Promise.all([
     service('blobs'),
     service('manifests'),
-    RegistryProcess.start({ dataFolder: folder.path, databaseUrl, settings: { ...settings, WAYBILL_ROLES: 'relay' } }),
+    RegistryProcess.start({ app: 'relay', dataFolder: folder.path, databaseUrl, settings }),
   ]);
   const gateway = await RegistryProcess.start({ app: 'gateway', dataFolder: folder.path, settings: { ...settings, WAYBILL_GATEWAY_BLOBS: addresses(blobs), WAYBILL_GATEWAY_MANIFESTS: addresses(manifests) } });
   const named: [string, RegistryProcess][] = [['gateway', gateway], ['relay', relay], ...blobs.map((process, i): [string, RegistryProcess] => [`blobs ${i + 1}`, process]), ...manifests.map((process, i): [string, RegistryProcess] => [`manifests ${i + 1}`, process])];

@@ -1,19 +1,11 @@
 import type { SealedEvent } from '@waybill/events';
 import { DependencyUnavailable } from '@waybill/oci';
-import type { Database, Statement } from '@waybill/platform';
+import type { Database } from '@waybill/platform';
 import type { Consumer, Subscription, SubscriptionStatus } from '../event-feed.js';
 import type { FeedOptions } from './event-feed.js';
-import { EVENT_COLUMNS, sealedEvent } from './event-row.js';
-import type { SealedRow } from './event-row.js';
 import { FenceLost, Lease } from './lease.js';
 import { Pulse } from './pulse.js';
-
-const READ: Statement = {
-  name: 'es-feed-read',
-  text: `SELECT l.seq, z.log_id, z.epoch, ${EVENT_COLUMNS}
-    FROM es.log l JOIN es.event e ON e.gpos = l.gpos JOIN es.stream s ON s.stream_id = e.stream_id JOIN es.sealer z ON z.id = 1
-    WHERE l.seq > $1 ORDER BY l.seq LIMIT $2`,
-};
+import { readSealed } from './sealed-log.js';
 
 const IDLE_POLL_MS = 250;
 const BUSY_POLL_MS = 10;
@@ -86,7 +78,7 @@ export class PostgresSubscription implements Subscription {
         } else {
           this.#state = 'following';
           const limit = this.#failures === 0 ? this.#limit : 1;
-          const events = await this.#read(limit);
+          const events = await readSealed(this.database.sql, this.#lease.seq, limit);
           if (events.length > 0) await this.#apply(events);
           pollMs = events.length > 0 ? BUSY_POLL_MS : Math.min(pollMs * 2, IDLE_POLL_MS);
           if (events.length < limit) await this.#pulse.sleep(pollMs);
@@ -97,11 +89,6 @@ export class PostgresSubscription implements Subscription {
     }
     await this.#lease.release().catch((error: unknown) => this.options.failed?.(this.consumer, error));
     this.ended();
-  }
-
-  async #read(limit: number): Promise<SealedEvent[]> {
-    const rows = await this.database.sql<SealedRow>(READ, [this.#lease.seq, limit]);
-    return rows.map(sealedEvent);
   }
 
   /** Effects and checkpoint in one transaction. */

@@ -53,6 +53,34 @@ const filesystem = z.strictObject({
 
 const memory = z.strictObject({ driver: z.literal('memory') });
 
+const credentials = {
+  username: key(text(), 'the name of a user', 'User at the brokers.'),
+  password: key(secret(), 'a password', 'Password at the brokers.', { secret: true }),
+};
+
+const kafka = z.strictObject({
+  brokers: key(addresses().prefault([]), 'a list of host:port such as kafka-1:9092,kafka-2:9092', 'Kafka that the role `relay` publishes the log to. Empty: the log is not published.'),
+  clientId: key(text().prefault('waybill'), 'text', 'What the brokers call us in their logs and quotas.'),
+  events: key(text().prefault('waybill.events.v1'), 'the name of a topic', 'Topic of all events, as CloudEvents, keyed by repository. Another name begins with the first event.'),
+  tags: key(text().prefault('waybill.tags.v1'), 'the name of a topic', 'Compacted topic of the present digest of each tag.'),
+  partitions: key(count(1, 10_000).prefault(24), 'a whole number from 1', 'Partitions of each topic. It is fixed once the topics are there.'),
+  replicationFactor: key(count(1, 100).optional(), 'a whole number from 1', 'Copies of each partition when the topics are made.', { otherwise: 'what the brokers say' }),
+  retention: key(duration(60, 3650 * DAY).prefault('14d'), 'a duration from 1m', 'For how long the topic of events keeps them, when it is made. The log keeps all.'),
+  lease: key(duration(1, 3600).prefault('3s'), 'a duration from 1s to 1h', 'For how long a relay that died keeps the next one from going on.'),
+  tls: z.strictObject({
+    enabled: key(flag().prefault(false), 'true or false', 'true: connections to the brokers use TLS.'),
+    caFile: key(text().optional(), 'the path of a PEM file', 'Authorities that may have signed the certificates of the brokers.', { otherwise: 'those of the system' }),
+    certFile: key(text().optional(), 'the path of a PEM file', 'Our certificate, where the brokers ask for one.'),
+    keyFile: key(text().optional(), 'the path of a PEM file', 'Key of our certificate.'),
+  }).prefault({}),
+  sasl: z.discriminatedUnion('mechanism', [
+    z.strictObject({ mechanism: z.literal('none') }),
+    z.strictObject({ mechanism: z.literal('plain'), ...credentials }),
+    z.strictObject({ mechanism: z.literal('scram-sha-256'), ...credentials }),
+    z.strictObject({ mechanism: z.literal('scram-sha-512'), ...credentials }),
+  ]).prefault({ mechanism: 'none' }),
+});
+
 const page = (most: number, usual: number, what: string) =>
   z.strictObject({
     default: key(count(1, most).prefault(usual), `a whole number from 1 to ${most}`, `${what} on a page when the client asks for no number.`),
@@ -89,6 +117,7 @@ export const CONFIG_TREE = z.strictObject({
     manifests: key(addresses().prefault([]), REPLICAS, 'Where the gateway finds the service `manifests`. A host name stands for every address that it resolves to.'),
     answerTimeout: key(duration(1, DAY).prefault('15m'), 'a duration from 1s to 1d', 'From the last byte of a request to the first of its answer. Completing an upload that another process began reads all of it again.'),
   }).prefault({}),
+  kafka: kafka.prefault({}),
   manifests: z.strictObject({
     undeleteSeconds: key(duration(0, 3650 * DAY).prefault('7d'), 'a duration', 'For how long a deleted manifest keeps its content.'),
   }).prefault({}),
@@ -135,5 +164,8 @@ export function crossFaults(tree: Tree): string[] {
   if (tree.storage.driver === 'memory' && tree.http.workers > 1) {
     faults.push(`storage.driver is memory and http.workers is ${tree.http.workers}; expected 1 worker, because no worker has the blobs that another one holds in its memory`);
   }
+  const { tls } = tree.kafka;
+  if (!tls.enabled && (tls.caFile ?? tls.certFile ?? tls.keyFile) !== undefined) faults.push('kafka.tls has files and kafka.tls.enabled is false; expected true, or no files');
+  if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) faults.push('one of kafka.tls.certFile and kafka.tls.keyFile is given; expected both or none');
   return faults;
 }

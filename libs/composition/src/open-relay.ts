@@ -1,0 +1,29 @@
+import type { Relay } from '@waybill/event-log/kafka';
+import type { Config, Database, Logger, Metrics } from '@waybill/platform';
+import { kafkaOptions, topicOptions } from './kafka-settings.js';
+import { ROLES } from './roles.js';
+import type { Role } from './roles.js';
+
+/** Where the role is and the configuration names brokers. Kafka need not be there: pushes never wait for it. */
+export async function openRelay(roles: readonly Role[], config: Config, database: Database, logger: Logger): Promise<Relay | undefined> {
+  const kafka = roles.includes('relay') ? await kafkaOptions(config, logger) : undefined;
+  if (kafka === undefined) return undefined;
+  // loaded where it is used only: 18 MB that no other process needs
+  const kafkaAdapter = await import('@waybill/event-log/kafka');
+  return new kafkaAdapter.Relay(database, {
+    kafka,
+    topics: topicOptions(config),
+    leaseMs: config.kafka.lease * 1000,
+    // the services deployment has a set-up step
+    createTopics: roles.length === ROLES.length,
+    failed: (error) => logger.warn({ err: error }, 'publishing to Kafka failed; it is tried again, and the log keeps the events'),
+    leading: (leads) => logger.info({ leads }, leads ? 'this process publishes the log to Kafka' : 'this process no longer publishes the log to Kafka'),
+  });
+}
+
+export function gaugeRelay(metrics: Metrics, relay: Relay): void {
+  metrics.gauge('waybill_relay_lag_events', 'Sealed events that Kafka does not have yet.', async () => (await relay.lag()).events);
+  metrics.gauge('waybill_relay_lag_seconds', 'Age of the oldest sealed event that Kafka does not have yet.', async () => (await relay.lag()).seconds);
+  metrics.counter('waybill_relay_published_total', 'Events that this process has published, repetitions included.', () => relay.published);
+  metrics.counter('waybill_relay_failures_total', 'Failed attempts of this process to publish.', () => relay.failures);
+}

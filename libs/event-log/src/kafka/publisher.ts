@@ -1,0 +1,58 @@
+import { openKafka } from './kafka-client.js';
+import type { Kafka, KafkaOptions, Producer } from './kafka-client.js';
+import type { RelayBatch } from './relay-messages.js';
+import { checkTopics, ensureTopics } from './topics.js';
+import type { TopicOptions } from './topics.js';
+
+/** How long the brokers wait for a transaction that nobody ends: its producer was killed, or cannot reach them. Readers wait as long. */
+const TRANSACTION_TIMEOUT_MS = 30_000;
+
+export interface PublisherOptions {
+  readonly kafka: KafkaOptions;
+  readonly topics: TopicOptions;
+  /** Make missing topics: for a registry in one process, which has no set-up step. */
+  readonly createTopics: boolean;
+  /** The same for every process that publishes one log to one topic: the brokers let only the latest of them go on. */
+  readonly transactionalId: string;
+}
+
+/**
+ * The right to publish. Since `open` has resolved, no earlier publisher of the same transactional id can add a message: the brokers refuse it
+ * (fencing by producer epoch), and what it had under way is undone.
+ */
+export class Publisher {
+  private constructor(private readonly producer: Producer) {}
+
+  /** Throws TopicsRefused, and whatever the brokers or the network say. */
+  static async open({ kafka: options, topics, createTopics, transactionalId }: PublisherOptions): Promise<Publisher> {
+    const kafka: Kafka = openKafka(options);
+    await (createTopics ? ensureTopics(kafka, topics) : checkTopics(kafka, topics));
+    const producer = kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1, transactionTimeout: TRANSACTION_TIMEOUT_MS, allowAutoTopicCreation: false });
+    try {
+      await producer.connect();
+      // the library asks for the producer's epoch with its first transaction: this one carries nothing
+      await (await producer.transaction()).abort();
+      return new Publisher(producer);
+    } catch (error) {
+      await producer.disconnect().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** All messages of the batch or none, for readers of committed messages; resolves once every in-sync copy has them (acks=all). */
+  async publish(batch: RelayBatch): Promise<void> {
+    const transaction = await this.producer.transaction();
+    try {
+      await transaction.sendBatch({ topicMessages: batch.messages, acks: -1 });
+      await transaction.commit();
+    } catch (error) {
+      // of a failed commit nobody knows the outcome; the next publisher's start settles it
+      await transaction.abort().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.producer.disconnect();
+  }
+}

@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { uuidv7 } from '@waybill/events';
+import { KafkaServer, requireKafka } from '@waybill/testing';
+import { testDatabase } from '@waybill/testing/postgres';
+import type { TestDatabase } from '@waybill/testing/postgres';
+import { PostgresEventStore } from '../postgres/event-store.js';
+import { Sealer } from '../postgres/sealer.js';
+import { eventually, PushHistory, tagMovedEvent } from '../testing/index.js';
+import { publishedEvent, topicFaults, TopicReader } from '../testing/topic-reader.js';
+import { openKafka } from './kafka-client.js';
+import { Publisher } from './publisher.js';
+import { Relay } from './relay.js';
+import type { RelayOptions } from './relay.js';
+import { ensureTopics } from './topics.js';
+
+const programs = requireKafka();
+const describeKafka = programs === undefined ? describe.skip : describe;
+
+describeKafka('the relay to Kafka', () => {
+  let server: KafkaServer;
+  let own: TestDatabase;
+  let sealer: Sealer;
+  const ends: (() => Promise<void>)[] = [];
+
+  beforeAll(async () => {
+    if (programs === undefined) return;
+    server = await KafkaServer.start(programs);
+  }, 90_000);
+  afterAll(() => server?.stop());
+  beforeEach(async () => {
+    own = await testDatabase();
+    sealer = new Sealer(own.database);
+  });
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+    await own.close();
+  });
+
+  const options = (more: Partial<RelayOptions> = {}): RelayOptions => {
+    const name = randomUUID();
+    return {
+      kafka: { brokers: [server.broker], clientId: 'spec' },
+      topics: { topics: { events: `events-${name}`, tags: `tags-${name}` }, partitions: 24, retentionMs: 3_600_000 },
+      createTopics: true,
+      ...more,
+    };
+  };
+  const running = (chosen: RelayOptions): Relay => {
+    const relay = new Relay(own.database, chosen);
+    relay.start();
+    ends.push(() => relay.stop());
+    return relay;
+  };
+  const reading = async (topic: string): Promise<TopicReader> => {
+    const reader = await TopicReader.start(openKafka({ brokers: [server.broker], clientId: 'reader' }), topic);
+    ends.push(() => reader.stop());
+    return reader;
+  };
+  const append = async (repositories: number, each: number): Promise<number> => {
+    const store = new PostgresEventStore(own.database);
+    const ids = Array.from({ length: repositories }, () => randomUUID());
+    for (let i = 0; i < each; i++) await store.append(ids.map((id) => ({ stream: `tag-${id}:${i}`, expected: 'any', events: [tagMovedEvent(id, String(i))] })));
+    return sealer.drain();
+  };
+
+  it('publishes every kind of event once, in order for each repository, and the present state of each tag', async () => {
+    await new PushHistory(own.database.sql).everything();
+    const last = await sealer.drain();
+    const chosen = options();
+    running(chosen);
+    await eventually(async () => expect((await new Relay(own.database, chosen).lag()).seq).toBe(last), 30_000);
+    const events = await reading(chosen.topics.topics.events);
+    const tags = await reading(chosen.topics.topics.tags);
+    await eventually(async () => expect(events.messages.length).toBe(last), 20_000);
+    expect(topicFaults(events.messages, last)).toEqual([]);
+    expect(new Set(events.messages.map((message) => publishedEvent(message).event['type'])).size).toBeGreaterThanOrEqual(8);
+    const state = await own.database.sql<{ key: string; digest: string }>(
+      `SELECT r.name || ':' || t.name AS key, m.digest FROM reg.tag t JOIN reg.repo r USING (repo_id) JOIN reg.manifest m USING (manifest_id)`,
+    );
+    await eventually(async () => {
+      const latest = new Map(tags.messages.map(({ key, value }) => [key, value]));
+      expect([...latest].filter(([, digest]) => digest !== null).toSorted()).toEqual(state.map(({ key, digest }) => [key, digest]).toSorted());
+    });
+  });
+
+  it('leaves no hole while events come in', async () => {
+    const chosen = options();
+    const relay = running(chosen);
+    const events = await append(1, 1).then(() => eventually(async () => expect((await relay.lag()).events).toBe(0), 30_000)).then(() => reading(chosen.topics.topics.events));
+    let last = 0;
+    for (let i = 0; i < 10; i++) last = await append(20, 20);
+    await eventually(async () => expect(events.messages.length).toBe(last), 30_000);
+    expect(topicFaults(events.messages, last)).toEqual([]);
+    expect(last).toBe(4_001);
+  });
+
+  it('publishes an event that is larger than what a broker takes in a batch by default', async () => {
+    const id = randomUUID();
+    const layers = Array.from({ length: 8_000 }, (_, i) => ({ digest: `sha512:${String(i).padStart(128, '0')}`, size: i }));
+    const event = { ...tagMovedEvent(id, 'x'), event_id: uuidv7(), type: 'ManifestPushed', data: { digest: `sha256:${'0'.repeat(64)}`, layers } };
+    await new PostgresEventStore(own.database).append([{ stream: `manifest-${id}@x`, expected: 'any', events: [event] }]);
+    const last = await append(3, 3);
+    const chosen = options();
+    const relay = running(chosen);
+    await eventually(async () => expect(await relay.lag()).toMatchObject({ seq: last, events: 0, seconds: 0 }), 30_000);
+    const events = await reading(chosen.topics.topics.events);
+    await eventually(async () => expect(events.messages.length).toBe(last), 20_000);
+    expect(Math.max(...events.messages.map(({ value }) => value?.length ?? 0))).toBeGreaterThan(1_200_000);
+  });
+
+  it('lets one process publish, and the next one go on where it stopped', async () => {
+    const leaders = [0, 0];
+    const chosen = options({ leaseMs: 1_500 });
+    const relays = leaders.map((_, i) => new Relay(own.database, { ...chosen, leading: (leads) => (leaders[i] = leads ? 1 : 0) }));
+    for (const relay of relays) relay.start();
+    ends.push(async () => void (await Promise.all(relays.map((relay) => relay.stop()))));
+    await append(4, 5);
+    await eventually(async () => expect(leaders.toSorted()).toEqual([0, 1]), 30_000);
+    await eventually(async () => expect((await relays[0]?.lag())?.events).toBe(0), 20_000);
+    await relays[leaders.indexOf(1)]?.stop();
+    const last = await append(4, 5);
+    await eventually(async () => expect((await relays[0]?.lag())?.events).toBe(0), 20_000);
+    expect(leaders.toSorted()).toEqual([0, 1]);
+    const events = await reading(chosen.topics.topics.events);
+    await eventually(async () => expect(events.messages.length).toBe(last), 20_000);
+    expect(topicFaults(events.messages, last)).toEqual([]);
+  });
+
+  it('keeps a process that was taken for dead from adding anything behind its successor', async () => {
+    const { kafka, topics } = options();
+    const open = (): Promise<Publisher> => Publisher.open({ kafka, topics, createTopics: true, transactionalId: 'one' });
+    const batch = (value: string) => ({ messages: [{ topic: topics.topics.events, messages: [{ key: 'k', value, partition: 0 }] }], lastSeq: 1, events: 1, partitions: new Map([[0, 1]]) });
+    const old = await open();
+    await old.publish(batch('{"sequence":"1"}'));
+    const next = await open();
+    await next.publish(batch('{"sequence":"2"}'));
+    await expect(old.publish(batch('{"sequence":"3"}'))).rejects.toThrow(/epoch|fenced/i);
+    await next.publish(batch('{"sequence":"4"}'));
+    await Promise.all([old.close(), next.close()]);
+    const events = await reading(topics.topics.events);
+    await eventually(async () => expect(events.messages.map((message) => publishedEvent(message).sequence)).toEqual([1, 2, 4]), 20_000);
+    await delay(300);
+    expect(events.messages.length).toBe(3);
+  });
+
+  it('goes on by itself when the broker was killed, and loses and repeats nothing that a reader would see twice', async () => {
+    const failures: unknown[] = [];
+    const chosen = options({ failed: (error) => failures.push(error), leaseMs: 3_000 });
+    const relay = running(chosen);
+    await append(5, 10);
+    await eventually(async () => expect((await relay.lag()).events).toBe(0), 30_000);
+    await server.kill();
+    const last = await append(5, 40);
+    await eventually(async () => expect(failures.length).toBeGreaterThan(0), 30_000);
+    expect(await relay.lag()).toMatchObject({ events: 200 });
+    expect((await relay.lag()).seconds).toBeGreaterThan(0);
+    await server.restart();
+    await eventually(async () => expect((await relay.lag()).events).toBe(0), 60_000);
+    const events = await reading(chosen.topics.topics.events);
+    await eventually(async () => expect(topicFaults(events.messages, last)).toEqual([]), 20_000);
+  }, 150_000);
+
+  it('refuses topics on which order would end, in words that say what to do', async () => {
+    const { kafka: client, topics } = options();
+    const kafka = openKafka(client);
+    await Promise.all(Array.from({ length: 10 }, () => ensureTopics(kafka, topics)));
+    await expect(ensureTopics(kafka, { ...topics, partitions: 12 })).rejects.toThrow(/has 24 partitions; expected 12/);
+    await expect(ensureTopics(kafka, { ...topics, topics: { ...topics.topics, events: topics.topics.tags } })).rejects.toThrow(/cleanup.policy=compact; expected delete/);
+    const failures: string[] = [];
+    const relay = running(options({ createTopics: false, failed: (error) => failures.push(String(error)) }));
+    await append(1, 1);
+    await eventually(async () => expect(failures.join()).toMatch(/not both there\. The set-up step/), 20_000);
+    expect((await relay.lag()).events).toBe(1);
+  }, 60_000);
+});

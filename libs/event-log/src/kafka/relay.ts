@@ -1,0 +1,211 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SealedEvent } from '@waybill/events';
+import type { Database, Sql, Statement } from '@waybill/platform';
+import { FenceLost, Lease } from '../postgres/lease.js';
+import { Pulse } from '../postgres/pulse.js';
+import { readSealed } from '../postgres/sealed-log.js';
+import type { KafkaOptions } from './kafka-client.js';
+import { Publisher } from './publisher.js';
+import { batchesOf, choosePartition } from './relay-messages.js';
+import type { RelayBatch } from './relay-messages.js';
+import type { TopicOptions } from './topics.js';
+
+const LOG_ID: Statement = { name: 'es-relay-log', text: 'SELECT log_id FROM es.sealer WHERE id = 1' };
+const PREVIOUS: Statement = { name: 'es-relay-previous', text: 'SELECT partition, seq FROM es.relay_partition WHERE relay = $1' };
+const SENT: Statement = {
+  name: 'es-relay-sent',
+  text: `INSERT INTO es.relay_partition AS p (relay, partition, seq) SELECT $1, * FROM unnest($2::int[], $3::bigint[])
+    ON CONFLICT (relay, partition) DO UPDATE SET seq = excluded.seq`,
+};
+const LAG: Statement = {
+  name: 'es-relay-lag',
+  text: `SELECT z.last_seq - coalesce(c.seq, 0) AS events, coalesce(c.seq, 0) AS seq,
+      coalesce((SELECT extract(epoch FROM clock_timestamp() - l.sealed_at) FROM es.log l WHERE l.seq = coalesce(c.seq, 0) + 1), 0)::float8 AS seconds
+    FROM es.sealer z LEFT JOIN es.consumer c ON c.name = $1 AND c.version = 1 AND c.shard = 0 WHERE z.id = 1`,
+};
+
+const IDLE_POLL_MS = 250;
+const BUSY_POLL_MS = 10;
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 5_000;
+const READ_EVENTS = 1_000;
+const STOP_MS = 10_000;
+
+export interface RelayOptions {
+  readonly kafka: KafkaOptions;
+  readonly topics: TopicOptions;
+  /** Make missing topics; see PublisherOptions. */
+  readonly createTopics: boolean;
+  /** How long a dead relay keeps the others waiting; 3 seconds. A living one keeps its lease however long Kafka takes. */
+  readonly leaseMs?: number;
+  /** Bytes of messages in one transaction: below the 1 MiB that brokers take in a batch. */
+  readonly batchBytes?: number;
+  /** Told of every failure; the relay goes on by itself. */
+  readonly failed?: (error: unknown) => void;
+  /** Told when this process begins and ceases to publish. */
+  readonly leading?: (leads: boolean) => void;
+}
+
+/** How far Kafka is behind the sealed log. `seconds`: since the oldest event that it does not have got its number; 0 where it has all. */
+export interface RelayLag {
+  readonly seq: number;
+  readonly events: number;
+  readonly seconds: number;
+}
+
+/**
+ * Publishes the sealed log to Kafka in the order of seq: at least once, no gap, one process at a time (event-log.md section 4).
+ *
+ * The lease says who publishes; then the transactional id has the brokers refuse whoever did before; then the checkpoint moves, fenced again,
+ * after Kafka has the batch. A relay that dies between the two sends that batch again: per partition `sequence` then steps back once, and a
+ * reader that drops what is not above the last one it saw has every event once. Nothing waits in memory while Kafka is away: the log is the queue.
+ */
+export class Relay {
+  readonly #name: string;
+  readonly #lease: Lease;
+  readonly #leaseMs: number;
+  readonly #batchBytes: number;
+  readonly #pulse = new Pulse();
+  readonly #interrupt = new Pulse();
+  readonly #failed: (error: unknown) => void;
+  #publisher: Publisher | undefined;
+  #previous = new Map<number, number>();
+  #ending = false;
+  #done: Promise<void> | undefined;
+  #unlisten: Promise<() => Promise<void>> | undefined;
+  #published = 0;
+  #failures = 0;
+
+  constructor(private readonly database: Database, private readonly options: RelayOptions) {
+    // another topic begins with the first event
+    this.#name = `kafka:${options.topics.topics.events}`;
+    this.#leaseMs = options.leaseMs ?? 3_000;
+    this.#batchBytes = options.batchBytes ?? 900_000;
+    this.#lease = new Lease(database, this.#name, 1, this.#leaseMs);
+    this.#failed = options.failed ?? (() => undefined);
+  }
+
+  /** Events that this process has published, repetitions included. */
+  get published(): number {
+    return this.#published;
+  }
+
+  /** Failed attempts of this process, of every kind. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  start(): void {
+    this.#unlisten = this.database.listen('log', () => this.#pulse.poke());
+    // without notifications it polls
+    this.#unlisten.catch(this.#failed);
+    this.#done ??= this.#run();
+  }
+
+  /** Lets the running batch end, if it does so within ten seconds, and gives the lease back. Idempotent. */
+  async stop(): Promise<void> {
+    this.#ending = true;
+    this.#pulse.poke();
+    this.#interrupt.poke();
+    // brokers that do not answer may hold a batch for longer; the lease then runs out by itself
+    await Promise.race([this.#done, delay(STOP_MS, undefined, { ref: false })]);
+    const unlisten = await this.#unlisten?.catch(() => undefined);
+    await unlisten?.();
+    this.#unlisten = undefined;
+  }
+
+  async lag(): Promise<RelayLag> {
+    const [row] = await this.database.sql<{ events: string | number; seq: string | number; seconds: number }>(LAG, [this.#name]);
+    return { seq: Number(row?.seq ?? 0), events: Number(row?.events ?? 0), seconds: row?.seconds ?? 0 };
+  }
+
+  async #run(): Promise<void> {
+    let retryMs = FIRST_RETRY_MS;
+    let pollMs = BUSY_POLL_MS;
+    while (!this.#ending) {
+      try {
+        if (!(await this.#lease.hold())) {
+          await this.#resign();
+          await this.#interrupt.sleep(this.#leaseMs / 3);
+          continue;
+        }
+        if (this.#publisher === undefined) await this.#renewing(() => this.#begin());
+        const publisher = this.#publisher;
+        if (publisher === undefined) continue;
+        const events = await readSealed(this.database.sql, this.#lease.seq, READ_EVENTS);
+        await this.#relay(publisher, events);
+        retryMs = FIRST_RETRY_MS;
+        pollMs = events.length > 0 ? BUSY_POLL_MS : Math.min(pollMs * 2, IDLE_POLL_MS);
+        if (events.length === 0) await this.#pulse.sleep(pollMs);
+      } catch (error) {
+        await this.#recover(error, retryMs);
+        retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
+      }
+    }
+    await this.#resign();
+    await this.#lease.release().catch(this.#failed);
+  }
+
+  /** To be called with the lease held: the checkpoint cannot move any more behind our back, and after this nobody else's message can follow ours. */
+  async #begin(): Promise<void> {
+    const { kafka, topics, createTopics } = this.options;
+    const [log] = await this.database.sql<{ log_id: string }>(LOG_ID);
+    if (log === undefined) throw new Error('es.sealer has no row; the migrations have not run, or somebody has emptied it');
+    const publisher = await Publisher.open({ kafka, topics, createTopics, transactionalId: `waybill-relay-${log.log_id}-${topics.topics.events}` });
+    try {
+      const rows = await this.database.sql<{ partition: number; seq: string | number }>(PREVIOUS, [this.#name]);
+      this.#previous = new Map(rows.map(({ partition, seq }) => [partition, Number(seq)]));
+    } catch (error) {
+      await publisher.close().catch(() => undefined);
+      throw error;
+    }
+    this.#publisher = publisher;
+    this.options.leading?.(true);
+  }
+
+  async #relay(publisher: Publisher, events: readonly SealedEvent[]): Promise<void> {
+    const { topics, partitions } = this.options.topics;
+    const choose = choosePartition(new Map([[topics.events, partitions], [topics.tags, partitions]]));
+    for (const batch of batchesOf(events, topics, choose, this.#previous, this.#batchBytes)) {
+      if (!(await this.#lease.hold())) throw new FenceLost(`the lease of ${this.#name} went to another process before seq ${batch.lastSeq} was published`);
+      await this.#renewing(() => publisher.publish(batch));
+      await this.database.transaction((sql) => this.#checkpoint(sql, batch));
+      this.#lease.advanced(batch.lastSeq);
+      this.#published += batch.events;
+      if (this.#ending) return;
+    }
+  }
+
+  /** A batch may take as long as Kafka likes: the lease tells of a living process, not of a quick broker. */
+  async #renewing(work: () => Promise<void>): Promise<void> {
+    const heart = setInterval(() => void this.#lease.renew().catch(this.#failed), this.#leaseMs / 3);
+    try {
+      await work();
+    } finally {
+      clearInterval(heart);
+    }
+  }
+
+  async #checkpoint(sql: Sql, { partitions, lastSeq }: RelayBatch): Promise<void> {
+    await this.#lease.advance(sql, lastSeq);
+    await sql(SENT, [this.#name, [...partitions.keys()], [...partitions.values()]]);
+  }
+
+  /** Nothing is known after an error, so everything is given up: the next attempt, here or in another process, begins from the database. */
+  async #recover(error: unknown, retryMs: number): Promise<void> {
+    this.#failures++;
+    this.#failed(error);
+    await this.#resign();
+    await this.#lease.release().catch(this.#failed);
+    // not all at once: the broker that comes back is asked by everybody
+    await this.#interrupt.sleep(retryMs * (0.5 + Math.random() / 2));
+  }
+
+  async #resign(): Promise<void> {
+    const publisher = this.#publisher;
+    if (publisher === undefined) return;
+    this.#publisher = undefined;
+    await publisher.close().catch(this.#failed);
+    this.options.leading?.(false);
+  }
+}

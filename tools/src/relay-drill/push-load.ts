@@ -1,0 +1,56 @@
+import { blobFixture, mediaTypes, pushBlob, RegistryClient } from '@waybill/testing';
+
+export interface Latencies {
+  readonly pushes: number;
+  /** Milliseconds of a PUT of a manifest. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+const CLIENTS = 4;
+const REPOSITORIES = 12;
+
+/** Clients that push manifests without a pause, to several repositories, until told to stop. */
+export class PushLoad {
+  readonly failures: string[] = [];
+  readonly #client: RegistryClient;
+  #took: number[] = [];
+  #stopped = false;
+  readonly #done: Promise<unknown>;
+
+  private constructor(baseUrl: string) {
+    this.#client = new RegistryClient(baseUrl);
+    this.#done = Promise.all(Array.from({ length: CLIENTS }, (_, i) => this.#push(i)));
+  }
+
+  static start(baseUrl: string): PushLoad {
+    return new PushLoad(baseUrl);
+  }
+
+  /** Of the pushes since the last call. */
+  latencies(): Latencies {
+    const sorted = this.#took.toSorted((a, b) => a - b);
+    this.#took = [];
+    return { pushes: sorted.length, p50: sorted[Math.floor(sorted.length * 0.5)] ?? 0, p99: sorted[Math.floor(sorted.length * 0.99)] ?? 0 };
+  }
+
+  /** Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#done;
+    this.#client.close();
+  }
+
+  async #push(worker: number): Promise<void> {
+    const config = blobFixture({ random: 100 });
+    for (let i = 0; i < REPOSITORIES; i++) await pushBlob(this.#client, `drill/app-${i}`, config);
+    for (let i = 0; !this.#stopped; i++) {
+      const repository = `drill/app-${i % REPOSITORIES}`;
+      const body = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.image, config: { mediaType: mediaTypes.imageConfig, digest: config.digest, size: config.bytes.length }, layers: [], annotations: { n: `${worker}.${i}` } });
+      const began = performance.now();
+      const { status } = await this.#client.putManifest(repository, `w${worker}`, Buffer.from(body), mediaTypes.image);
+      this.#took.push(performance.now() - began);
+      if (status !== 201) this.failures.push(`a push to ${repository} was answered with ${status}`);
+    }
+  }
+}

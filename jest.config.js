@@ -1,5 +1,5 @@
 // Tests run on what `tsc -b` wrote: no transform, plain ES modules. `npm run check` selects the project `pure`.
-const places = ['<rootDir>/{apps,libs}/*/dist/**', '<rootDir>/tools/dist/**'];
+const places = ['<rootDir>/{apps,examples,libs}/*/dist/**', '<rootDir>/tools/dist/**'];
 const common = {
   testEnvironment: 'node',
   transform: {},

@@ -108,9 +108,9 @@ function fingerprint() {
   return sha256(lines.join('\n'));
 }
 
-/** The workspaces: e2e, tools, and the folders of apps and libs that hold a tsconfig.json. */
+/** The workspaces: e2e, tools, and the folders of apps, examples and libs that hold a tsconfig.json. */
 function projects() {
-  const nested = ['apps', 'libs'].flatMap((group) => fs.readdirSync(join(root, group)).map((name) => group + sep + name));
+  const nested = ['apps', 'examples', 'libs'].flatMap((group) => fs.readdirSync(join(root, group)).map((name) => group + sep + name));
   return ['e2e', 'tools', ...nested].map((path) => join(root, path)).filter((path) => fs.existsSync(join(path, 'tsconfig.json')));
 }
 

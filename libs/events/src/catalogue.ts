@@ -43,8 +43,8 @@ export function foldEvent(event: StoredEvent): readonly RowChange[] {
 export function eventJsonSchemas(): Record<string, unknown> {
   const schemas: Record<string, unknown> = {};
   for (const { type, schema_version, data, older } of DEFINITIONS) {
-    for (const [version, each] of Object.entries(older)) schemas[`${type}.v${version}`] = z.toJSONSchema(each.data, { target: 'draft-2020-12' });
-    schemas[`${type}.v${schema_version}`] = z.toJSONSchema(data, { target: 'draft-2020-12' });
+    for (const [version, each] of Object.entries(older)) schemas[`${type}.v${version}`] = z.toJSONSchema(each.data, { target: 'draft-2020-12', io: 'input' });
+    schemas[`${type}.v${schema_version}`] = z.toJSONSchema(data, { target: 'draft-2020-12', io: 'input' });
   }
   return schemas;
 }

@@ -10,6 +10,7 @@ const mayImport: Readonly<Record<ProjectTag, readonly ProjectTag[]>> = {
   domain: ['kernel', 'platform', 'port'],
   composition: ['kernel', 'platform', 'port', 'domain', 'composition'],
   app: ['composition', 'platform', 'kernel'],
+  example: [],
   testing: ['kernel', 'platform', 'port', 'domain', 'composition', 'testing'],
 };
 
@@ -64,7 +65,7 @@ function judgeWorkspace(candidate: Import, target: Project): string | undefined 
   const testing = target.tag === 'testing' || entryPoint === 'testing';
   if (testing && !inTest) return 'test code is imported by production code; only specs and testing folders may';
   if (!testing && project.tag && target.tag && !mayImport[project.tag].includes(target.tag)) {
-    return `a project tagged ${project.tag} may not import one tagged ${target.tag}, only ${mayImport[project.tag].join(', ')}; ask for what is needed by a port or an event`;
+    return `a project tagged ${project.tag} may not import one tagged ${target.tag}, only ${mayImport[project.tag].join(', ') || 'public packages'}; ask for what is needed by a port or an event`;
   }
   // A domain's spec may run on a real adapter: a helper in libs/testing would close a ring, since the adapters' specs need that project.
   if (isAdapter(target, entryPoint) && project.tag !== 'composition' && !inTest) {

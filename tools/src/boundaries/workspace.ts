@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { importsOf, type SourceImport } from './source-imports.js';
 
-export const projectTags = ['kernel', 'platform', 'port', 'domain', 'composition', 'app', 'testing'] as const;
+export const projectTags = ['kernel', 'platform', 'port', 'domain', 'composition', 'app', 'example', 'testing'] as const;
 export type ProjectTag = (typeof projectTags)[number];
 
 /** A workspace: a folder with a package.json, a tag, and sources under src/. */

@@ -1,5 +1,5 @@
-import { eventJsonSchemas } from '@waybill/events';
 import { configReference } from '@waybill/platform';
+import { eventPages } from './event-pages.js';
 
 /** A page of docs/reference that is written by `npm run docs`, committed, and compared with the code by `npm run check`. */
 export interface ReferencePage {
@@ -10,5 +10,5 @@ export interface ReferencePage {
 
 export const referencePages: readonly ReferencePage[] = [
   { file: 'config.md', render: configReference },
-  { file: 'events.schema.json', render: () => `${JSON.stringify(eventJsonSchemas(), null, 2)}\n` },
+  ...eventPages(),
 ];

@@ -1,12 +1,15 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ReferencePage } from './pages.js';
 
 /** Writes the pages into a folder and returns the files that it changed. */
 export function writePages(folder: string, pages: readonly ReferencePage[]): string[] {
   const stale = stalePages(folder, pages);
-  mkdirSync(folder, { recursive: true });
-  for (const { file, render } of pages) if (stale.includes(file)) writeFileSync(join(folder, file), render());
+  for (const { file, render } of pages) {
+    if (!stale.includes(file)) continue;
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    writeFileSync(join(folder, file), render());
+  }
   return stale;
 }
 

@@ -1,5 +1,6 @@
 import { metaSchema } from '@waybill/events';
 import type { EventMeta, SealedEvent } from '@waybill/events';
+import { z } from 'zod';
 
 /** CloudEvents 1.0, structured mode: the media type of every message of the topic of events. */
 export const CLOUD_EVENT_TYPE = 'application/cloudevents+json; charset=utf-8';
@@ -7,41 +8,37 @@ export const CLOUD_EVENT_TYPE = 'application/cloudevents+json; charset=utf-8';
 /** Of events that belong to no repository. */
 export const SYSTEM_KEY = 'system';
 
-/**
- * One sealed event for the world outside. Required and optional attributes of CloudEvents 1.0, its extensions partitioning, sequence, distributed
- * tracing and auth context, and ours: where the event stands in the log, and in which repository. `data` is the event's own, as
- * docs/reference/events has it. Attributes without a value are left out.
- */
-export interface CloudEvent {
-  readonly specversion: '1.0';
-  /** event_id: the key for whoever must do a thing once. */
-  readonly id: string;
-  /** `/registries/<log id>/<epoch>`. Of one source, `sequence` never repeats and has no hole over all partitions together. */
-  readonly source: string;
-  /** `dev.waybill.tag.moved.v1`: noun, verb, schema version. */
-  readonly type: string;
-  /** `acme/app:1.0`, `acme/app@sha256:...`, or `acme/app`. */
-  readonly subject?: string;
-  readonly time: string;
-  readonly datacontenttype: 'application/json';
-  readonly dataschema: string;
-  /** The id of the repository, which outlives its name. */
-  readonly partitionkey: string;
-  /** seq, padded to 20 digits so that texts compare as numbers do. */
-  readonly sequence: string;
-  readonly repository?: string;
-  readonly stream: string;
-  readonly streamversion: number;
-  readonly position: string;
-  readonly tenantid: number;
-  readonly requestid?: string;
-  readonly causationid?: string;
-  readonly correlationid?: string;
-  readonly useragent?: string;
-  readonly authtype?: string;
-  readonly authid?: string;
-  readonly traceparent?: string;
-  readonly data: unknown;
+/** One sealed event for the world outside: attributes of CloudEvents 1.0 and of its extensions, and ours. Attributes without a value are left out. */
+const cloudEvent = z.object({
+  specversion: z.literal('1.0'),
+  id: z.uuid().describe('The key for whoever must do a thing once.'),
+  source: z.string().describe('/registries/<id of the log>/<epoch>. Within one source, sequence never repeats and has no hole over all partitions together.'),
+  type: z.string().describe('dev.waybill.<noun>.<verb>.v<version of the data>'),
+  subject: z.string().optional().describe('<repository>:<tag>, <repository>@<digest> or <repository>'),
+  time: z.iso.datetime({ precision: 6 }),
+  datacontenttype: z.literal('application/json'),
+  dataschema: z.string().describe('The $id of the JSON Schema of the data.'),
+  partitionkey: z.string().describe('The id of the repository, which outlives its name; "system" for what belongs to none.'),
+  sequence: z.string().regex(/^\d{20}$/).describe('The position in the log, padded so that texts compare as numbers do. In each partition it rises.'),
+  repository: z.string().optional().describe('Its name at that time.'),
+  stream: z.string().describe('What the event is about, in the log.'),
+  streamversion: z.int().positive().describe('Rises by one with every event of the stream.'),
+  position: z.string().regex(/^\d+$/).describe('The order of appending; with holes.'),
+  tenantid: z.int(),
+  requestid: z.string().optional(),
+  causationid: z.string().optional(),
+  correlationid: z.string().optional(),
+  useragent: z.string().optional(),
+  authtype: z.string().optional().describe('Extension auth context: unauthenticated or unknown, so far.'),
+  authid: z.string().optional().describe('A reference to who did it, never a name.'),
+  traceparent: z.string().optional().describe('Extension distributed tracing: of the request that caused the event.'),
+  data: z.unknown(),
+});
+export type CloudEvent = z.infer<typeof cloudEvent>;
+
+/** JSON Schema 2020-12. */
+export function cloudEventSchema(): object {
+  return z.toJSONSchema(cloudEvent, { target: 'draft-2020-12', io: 'input' });
 }
 
 export function cloudEventOf(event: SealedEvent): CloudEvent {

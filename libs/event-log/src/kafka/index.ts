@@ -1,4 +1,4 @@
-export { cloudEventOf, cloudEventType, CLOUD_EVENT_TYPE, dataSchema } from './cloud-event.js';
+export { cloudEventOf, cloudEventSchema, cloudEventType, CLOUD_EVENT_TYPE, dataSchema } from './cloud-event.js';
 export type { CloudEvent } from './cloud-event.js';
 export { openKafka } from './kafka-client.js';
 export type { KafkaOptions } from './kafka-client.js';

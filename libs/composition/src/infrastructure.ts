@@ -1,8 +1,8 @@
 import type { BlobStorage } from '@waybill/blob-storage';
 import { readUploadKey } from '@waybill/blobs';
 import type { UploadKey } from '@waybill/blobs';
-import type { Relay } from '@waybill/event-log/kafka';
 import { Sealer } from '@waybill/event-log/postgres';
+import type { Relay } from '@waybill/event-log/postgres';
 import { migrate, PgDatabase } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
 import { openRelay } from './open-relay.js';

@@ -1,4 +1,4 @@
-import type { Relay } from '@waybill/event-log/kafka';
+import { Relay } from '@waybill/event-log/postgres';
 import type { Config, Database, Logger, Metrics } from '@waybill/platform';
 import { kafkaOptions, topicOptions } from './kafka-settings.js';
 import { ROLES } from './roles.js';
@@ -9,13 +9,11 @@ export async function openRelay(roles: readonly Role[], config: Config, database
   const kafka = roles.includes('relay') ? await kafkaOptions(config, logger) : undefined;
   if (kafka === undefined) return undefined;
   // loaded where it is used only: 18 MB that no other process needs
-  const kafkaAdapter = await import('@waybill/event-log/kafka');
-  return new kafkaAdapter.Relay(database, {
-    kafka,
-    topics: topicOptions(config),
+  const { KafkaOutlet } = await import('@waybill/event-log/kafka');
+  // the services deployment has a set-up step, which makes the topics
+  const outlet = new KafkaOutlet({ kafka, topics: topicOptions(config), createTopics: roles.length === ROLES.length });
+  return new Relay(database, outlet, {
     leaseMs: config.kafka.lease * 1000,
-    // the services deployment has a set-up step
-    createTopics: roles.length === ROLES.length,
     failed: (error) => logger.warn({ err: error }, 'publishing to Kafka failed; it is tried again, and the log keeps the events'),
     leading: (leads) => logger.info({ leads }, leads ? 'this process publishes the log to Kafka' : 'this process no longer publishes the log to Kafka'),
   });

@@ -2,3 +2,4 @@ export { EventStore, VersionConflict } from './event-store.js';
 export type { AppendedEvent, ExpectedVersion, StreamAppend } from './event-store.js';
 export { EventFeed } from './event-feed.js';
 export type { Consumer, Subscription, SubscriptionStatus } from './event-feed.js';
+export type { EventOutlet, OpenOutlet, OutletBatch } from './event-outlet.js';

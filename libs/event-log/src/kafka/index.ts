@@ -2,8 +2,8 @@ export { cloudEventOf, cloudEventSchema, cloudEventType, CLOUD_EVENT_TYPE, dataS
 export type { CloudEvent } from './cloud-event.js';
 export { openKafka } from './kafka-client.js';
 export type { KafkaOptions } from './kafka-client.js';
-export { Relay } from './relay.js';
-export type { RelayLag, RelayOptions } from './relay.js';
+export { KafkaOutlet } from './kafka-outlet.js';
+export type { KafkaOutletOptions } from './kafka-outlet.js';
 export type { RelayTopics } from './relay-messages.js';
 export { ensureTopics, TopicsRefused } from './topics.js';
 export type { TopicOptions } from './topics.js';

@@ -1,17 +1,10 @@
-import { openKafka } from './kafka-client.js';
-import type { Kafka, KafkaOptions, Producer } from './kafka-client.js';
-import type { RelayBatch } from './relay-messages.js';
-import { checkTopics, ensureTopics } from './topics.js';
-import type { TopicOptions } from './topics.js';
+import type { Kafka, Producer, TopicMessages } from './kafka-client.js';
 
 /** How long the brokers wait for a transaction that nobody ends: its producer was killed, or cannot reach them. Readers wait as long. */
 const TRANSACTION_TIMEOUT_MS = 30_000;
 
 export interface PublisherOptions {
-  readonly kafka: KafkaOptions;
-  readonly topics: TopicOptions;
-  /** Make missing topics: for a registry in one process, which has no set-up step. */
-  readonly createTopics: boolean;
+  readonly kafka: Kafka;
   /** The same for every process that publishes one log to one topic: the brokers let only the latest of them go on. */
   readonly transactionalId: string;
 }
@@ -23,10 +16,8 @@ export interface PublisherOptions {
 export class Publisher {
   private constructor(private readonly producer: Producer) {}
 
-  /** Throws TopicsRefused, and whatever the brokers or the network say. */
-  static async open({ kafka: options, topics, createTopics, transactionalId }: PublisherOptions): Promise<Publisher> {
-    const kafka: Kafka = openKafka(options);
-    await (createTopics ? ensureTopics(kafka, topics) : checkTopics(kafka, topics));
+  /** Throws whatever the brokers or the network say. */
+  static async open({ kafka, transactionalId }: PublisherOptions): Promise<Publisher> {
     const producer = kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1, transactionTimeout: TRANSACTION_TIMEOUT_MS, allowAutoTopicCreation: false });
     try {
       await producer.connect();
@@ -39,11 +30,11 @@ export class Publisher {
     }
   }
 
-  /** All messages of the batch or none, for readers of committed messages; resolves once every in-sync copy has them (acks=all). */
-  async publish(batch: RelayBatch): Promise<void> {
+  /** All messages or none, for readers of committed messages; resolves once every in-sync copy has them (acks=all). */
+  async publish(topicMessages: TopicMessages[]): Promise<void> {
     const transaction = await this.producer.transaction();
     try {
-      await transaction.sendBatch({ topicMessages: batch.messages, acks: -1 });
+      await transaction.sendBatch({ topicMessages, acks: -1 });
       await transaction.commit();
     } catch (error) {
       // of a failed commit nobody knows the outcome; the next publisher's start settles it

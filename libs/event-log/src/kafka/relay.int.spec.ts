@@ -5,13 +5,15 @@ import { KafkaServer, requireKafka } from '@waybill/testing';
 import { testDatabase } from '@waybill/testing/postgres';
 import type { TestDatabase } from '@waybill/testing/postgres';
 import { PostgresEventStore } from '../postgres/event-store.js';
+import { Relay } from '../postgres/relay.js';
+import type { RelayOptions } from '../postgres/relay.js';
 import { Sealer } from '../postgres/sealer.js';
 import { eventually, PushHistory, tagMovedEvent } from '../testing/index.js';
 import { publishedEvent, topicFaults, TopicReader } from '../testing/topic-reader.js';
 import { openKafka } from './kafka-client.js';
+import { KafkaOutlet } from './kafka-outlet.js';
+import type { KafkaOutletOptions } from './kafka-outlet.js';
 import { Publisher } from './publisher.js';
-import { Relay } from './relay.js';
-import type { RelayOptions } from './relay.js';
 import { ensureTopics } from './topics.js';
 
 const programs = requireKafka();
@@ -37,7 +39,7 @@ describeKafka('the relay to Kafka', () => {
     await own.close();
   });
 
-  const options = (more: Partial<RelayOptions> = {}): RelayOptions => {
+  const options = (more: Partial<KafkaOutletOptions> = {}): KafkaOutletOptions => {
     const name = randomUUID();
     return {
       kafka: { brokers: [server.broker], clientId: 'spec' },
@@ -46,8 +48,8 @@ describeKafka('the relay to Kafka', () => {
       ...more,
     };
   };
-  const running = (chosen: RelayOptions): Relay => {
-    const relay = new Relay(own.database, chosen);
+  const running = (chosen: KafkaOutletOptions, more: RelayOptions = {}): Relay => {
+    const relay = new Relay(own.database, new KafkaOutlet(chosen), more);
     relay.start();
     ends.push(() => relay.stop());
     return relay;
@@ -69,7 +71,7 @@ describeKafka('the relay to Kafka', () => {
     const last = await sealer.drain();
     const chosen = options();
     running(chosen);
-    await eventually(async () => expect((await new Relay(own.database, chosen).lag()).seq).toBe(last), 30_000);
+    await eventually(async () => expect((await new Relay(own.database, new KafkaOutlet(chosen)).lag()).seq).toBe(last), 30_000);
     const events = await reading(chosen.topics.topics.events);
     const tags = await reading(chosen.topics.topics.tags);
     await eventually(async () => expect(events.messages.length).toBe(last), 20_000);
@@ -111,8 +113,8 @@ describeKafka('the relay to Kafka', () => {
 
   it('lets one process publish, and the next one go on where it stopped', async () => {
     const leaders = [0, 0];
-    const chosen = options({ leaseMs: 1_500 });
-    const relays = leaders.map((_, i) => new Relay(own.database, { ...chosen, leading: (leads) => (leaders[i] = leads ? 1 : 0) }));
+    const chosen = options();
+    const relays = leaders.map((_, i) => new Relay(own.database, new KafkaOutlet(chosen), { leaseMs: 1_500, leading: (leads) => (leaders[i] = leads ? 1 : 0) }));
     for (const relay of relays) relay.start();
     ends.push(async () => void (await Promise.all(relays.map((relay) => relay.stop()))));
     await append(4, 5);
@@ -128,9 +130,11 @@ describeKafka('the relay to Kafka', () => {
   });
 
   it('keeps a process that was taken for dead from adding anything behind its successor', async () => {
-    const { kafka, topics } = options();
-    const open = (): Promise<Publisher> => Publisher.open({ kafka, topics, createTopics: true, transactionalId: 'one' });
-    const batch = (value: string) => ({ messages: [{ topic: topics.topics.events, messages: [{ key: 'k', value, partition: 0 }] }], lastSeq: 1, events: 1, partitions: new Map([[0, 1]]) });
+    const { kafka: client, topics } = options();
+    const kafka = openKafka(client);
+    await ensureTopics(kafka, topics);
+    const open = (): Promise<Publisher> => Publisher.open({ kafka, transactionalId: 'one' });
+    const batch = (value: string) => [{ topic: topics.topics.events, messages: [{ key: 'k', value, partition: 0 }] }];
     const old = await open();
     await old.publish(batch('{"sequence":"1"}'));
     const next = await open();
@@ -146,8 +150,8 @@ describeKafka('the relay to Kafka', () => {
 
   it('goes on by itself when the broker was killed, and loses and repeats nothing that a reader would see twice', async () => {
     const failures: unknown[] = [];
-    const chosen = options({ failed: (error) => failures.push(error), leaseMs: 3_000 });
-    const relay = running(chosen);
+    const chosen = options();
+    const relay = running(chosen, { failed: (error) => failures.push(error) });
     await append(5, 10);
     await eventually(async () => expect((await relay.lag()).events).toBe(0), 30_000);
     await server.kill();
@@ -168,7 +172,7 @@ describeKafka('the relay to Kafka', () => {
     await expect(ensureTopics(kafka, { ...topics, partitions: 12 })).rejects.toThrow(/has 24 partitions; expected 12/);
     await expect(ensureTopics(kafka, { ...topics, topics: { ...topics.topics, events: topics.topics.tags } })).rejects.toThrow(/cleanup.policy=compact; expected delete/);
     const failures: string[] = [];
-    const relay = running(options({ createTopics: false, failed: (error) => failures.push(String(error)) }));
+    const relay = running(options({ createTopics: false }), { failed: (error) => failures.push(String(error)) });
     await append(1, 1);
     await eventually(async () => expect(failures.join()).toMatch(/not both there\. The set-up step/), 20_000);
     expect((await relay.lag()).events).toBe(1);

@@ -1,14 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SealedEvent } from '@waybill/events';
 import type { Database, Sql, Statement } from '@waybill/platform';
-import { FenceLost, Lease } from '../postgres/lease.js';
-import { Pulse } from '../postgres/pulse.js';
-import { readSealed } from '../postgres/sealed-log.js';
-import type { KafkaOptions } from './kafka-client.js';
-import { Publisher } from './publisher.js';
-import { batchesOf, choosePartition } from './relay-messages.js';
-import type { RelayBatch } from './relay-messages.js';
-import type { TopicOptions } from './topics.js';
+import type { EventOutlet, OpenOutlet, OutletBatch } from '../event-outlet.js';
+import { FenceLost, Lease } from './lease.js';
+import { Pulse } from './pulse.js';
+import { readSealed } from './sealed-log.js';
 
 const LOG_ID: Statement = { name: 'es-relay-log', text: 'SELECT log_id FROM es.sealer WHERE id = 1' };
 const PREVIOUS: Statement = { name: 'es-relay-previous', text: 'SELECT partition, seq FROM es.relay_partition WHERE relay = $1' };
@@ -32,21 +28,15 @@ const READ_EVENTS = 1_000;
 const STOP_MS = 10_000;
 
 export interface RelayOptions {
-  readonly kafka: KafkaOptions;
-  readonly topics: TopicOptions;
-  /** Make missing topics; see PublisherOptions. */
-  readonly createTopics: boolean;
-  /** How long a dead relay keeps the others waiting; 3 seconds. A living one keeps its lease however long Kafka takes. */
+  /** How long a dead relay keeps the others waiting; 3 seconds. A living one keeps its lease however long a batch takes. */
   readonly leaseMs?: number;
-  /** Bytes of messages in one transaction: below the 1 MiB that brokers take in a batch. */
-  readonly batchBytes?: number;
   /** Told of every failure; the relay goes on by itself. */
   readonly failed?: (error: unknown) => void;
   /** Told when this process begins and ceases to publish. */
   readonly leading?: (leads: boolean) => void;
 }
 
-/** How far Kafka is behind the sealed log. `seconds`: since the oldest event that it does not have got its number; 0 where it has all. */
+/** How far the outlet is behind the sealed log. `seconds`: since the oldest event that it does not have got its number; 0 where it has all. */
 export interface RelayLag {
   readonly seq: number;
   readonly events: number;
@@ -54,21 +44,20 @@ export interface RelayLag {
 }
 
 /**
- * Publishes the sealed log to Kafka in the order of seq: at least once, no gap, one process at a time (event-log.md section 4).
+ * Publishes the sealed log to an outlet in the order of seq: at least once, no gap, one process at a time (event-log.md section 4).
  *
- * The lease says who publishes; then the transactional id has the brokers refuse whoever did before; then the checkpoint moves, fenced again,
- * after Kafka has the batch. A relay that dies between the two sends that batch again: per partition `sequence` then steps back once, and a
- * reader that drops what is not above the last one it saw has every event once. Nothing waits in memory while Kafka is away: the log is the queue.
+ * The lease says who publishes; then the outlet shuts out whoever did before; then the checkpoint moves, fenced again, after the outlet has the
+ * batch. A relay that dies between the two sends that batch again: per partition seq then steps back once, and a reader that drops what is not
+ * above the last one it saw has every event once. Nothing waits in memory while the outlet is away: the log is the queue.
  */
 export class Relay {
   readonly #name: string;
   readonly #lease: Lease;
   readonly #leaseMs: number;
-  readonly #batchBytes: number;
   readonly #pulse = new Pulse();
   readonly #interrupt = new Pulse();
   readonly #failed: (error: unknown) => void;
-  #publisher: Publisher | undefined;
+  #open: OpenOutlet | undefined;
   #previous = new Map<number, number>();
   #ending = false;
   #done: Promise<void> | undefined;
@@ -76,11 +65,9 @@ export class Relay {
   #published = 0;
   #failures = 0;
 
-  constructor(private readonly database: Database, private readonly options: RelayOptions) {
-    // another topic begins with the first event
-    this.#name = `kafka:${options.topics.topics.events}`;
+  constructor(private readonly database: Database, private readonly outlet: EventOutlet, private readonly options: RelayOptions = {}) {
+    this.#name = outlet.name;
     this.#leaseMs = options.leaseMs ?? 3_000;
-    this.#batchBytes = options.batchBytes ?? 900_000;
     this.#lease = new Lease(database, this.#name, 1, this.#leaseMs);
     this.#failed = options.failed ?? (() => undefined);
   }
@@ -107,7 +94,7 @@ export class Relay {
     this.#ending = true;
     this.#pulse.poke();
     this.#interrupt.poke();
-    // brokers that do not answer may hold a batch for longer; the lease then runs out by itself
+    // an outlet that does not answer may hold a batch for longer; the lease then runs out by itself
     await Promise.race([this.#done, delay(STOP_MS, undefined, { ref: false })]);
     const unlisten = await this.#unlisten?.catch(() => undefined);
     await unlisten?.();
@@ -129,11 +116,9 @@ export class Relay {
           await this.#interrupt.sleep(this.#leaseMs / 3);
           continue;
         }
-        if (this.#publisher === undefined) await this.#renewing(() => this.#begin());
-        const publisher = this.#publisher;
-        if (publisher === undefined) continue;
+        this.#open ??= await this.#renewing(() => this.#begin());
         const events = await readSealed(this.database.sql, this.#lease.seq, READ_EVENTS);
-        await this.#relay(publisher, events);
+        await this.#relay(this.#open, events);
         retryMs = FIRST_RETRY_MS;
         pollMs = events.length > 0 ? BUSY_POLL_MS : Math.min(pollMs * 2, IDLE_POLL_MS);
         if (events.length === 0) await this.#pulse.sleep(pollMs);
@@ -147,46 +132,44 @@ export class Relay {
   }
 
   /** To be called with the lease held: the checkpoint cannot move any more behind our back, and after this nobody else's message can follow ours. */
-  async #begin(): Promise<void> {
-    const { kafka, topics, createTopics } = this.options;
+  async #begin(): Promise<OpenOutlet> {
     const [log] = await this.database.sql<{ log_id: string }>(LOG_ID);
     if (log === undefined) throw new Error('es.sealer has no row; the migrations have not run, or somebody has emptied it');
-    const publisher = await Publisher.open({ kafka, topics, createTopics, transactionalId: `waybill-relay-${log.log_id}-${topics.topics.events}` });
+    const open = await this.outlet.open(log.log_id);
     try {
       const rows = await this.database.sql<{ partition: number; seq: string | number }>(PREVIOUS, [this.#name]);
       this.#previous = new Map(rows.map(({ partition, seq }) => [partition, Number(seq)]));
     } catch (error) {
-      await publisher.close().catch(() => undefined);
+      await open.close().catch(() => undefined);
       throw error;
     }
-    this.#publisher = publisher;
     this.options.leading?.(true);
+    return open;
   }
 
-  async #relay(publisher: Publisher, events: readonly SealedEvent[]): Promise<void> {
-    const { topics, partitions } = this.options.topics;
-    const choose = choosePartition(new Map([[topics.events, partitions], [topics.tags, partitions]]));
-    for (const batch of batchesOf(events, topics, choose, this.#previous, this.#batchBytes)) {
+  async #relay(open: OpenOutlet, events: readonly SealedEvent[]): Promise<void> {
+    for (const batch of open.batches(events, this.#previous)) {
       if (!(await this.#lease.hold())) throw new FenceLost(`the lease of ${this.#name} went to another process before seq ${batch.lastSeq} was published`);
-      await this.#renewing(() => publisher.publish(batch));
+      await this.#renewing(() => batch.send());
       await this.database.transaction((sql) => this.#checkpoint(sql, batch));
       this.#lease.advanced(batch.lastSeq);
       this.#published += batch.events;
+      // whoever goes on begins from what the database says
       if (this.#ending) return;
     }
   }
 
-  /** A batch may take as long as Kafka likes: the lease tells of a living process, not of a quick broker. */
-  async #renewing(work: () => Promise<void>): Promise<void> {
+  /** A batch may take as long as the outlet likes: the lease tells of a living process, not of a quick broker. */
+  async #renewing<T>(work: () => Promise<T>): Promise<T> {
     const heart = setInterval(() => void this.#lease.renew().catch(this.#failed), this.#leaseMs / 3);
     try {
-      await work();
+      return await work();
     } finally {
       clearInterval(heart);
     }
   }
 
-  async #checkpoint(sql: Sql, { partitions, lastSeq }: RelayBatch): Promise<void> {
+  async #checkpoint(sql: Sql, { partitions, lastSeq }: OutletBatch): Promise<void> {
     await this.#lease.advance(sql, lastSeq);
     await sql(SENT, [this.#name, [...partitions.keys()], [...partitions.values()]]);
   }
@@ -202,10 +185,10 @@ export class Relay {
   }
 
   async #resign(): Promise<void> {
-    const publisher = this.#publisher;
-    if (publisher === undefined) return;
-    this.#publisher = undefined;
-    await publisher.close().catch(this.#failed);
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#open = undefined;
+    await open.close().catch(this.#failed);
     this.options.leading?.(false);
   }
 }

@@ -1,0 +1,40 @@
+import type { SealedEvent } from '@waybill/events';
+import type { EventOutlet, OpenOutlet, OutletBatch } from '../event-outlet.js';
+import { openKafka } from './kafka-client.js';
+import type { KafkaOptions } from './kafka-client.js';
+import { Publisher } from './publisher.js';
+import { batchesOf, choosePartition } from './relay-messages.js';
+import { checkTopics, ensureTopics } from './topics.js';
+import type { TopicOptions } from './topics.js';
+
+export interface KafkaOutletOptions {
+  readonly kafka: KafkaOptions;
+  readonly topics: TopicOptions;
+  /** Make missing topics: for a registry in one process, which has no set-up step. */
+  readonly createTopics: boolean;
+  /** Bytes of messages in one transaction; below the 1 MiB that brokers take in a batch. */
+  readonly batchBytes?: number;
+}
+
+/** The topics of ADR 0021. `open` throws TopicsRefused where they are not as they must be. */
+export class KafkaOutlet implements EventOutlet {
+  readonly name: string;
+
+  constructor(private readonly options: KafkaOutletOptions) {
+    this.name = `kafka:${options.topics.topics.events}`;
+  }
+
+  async open(logId: string): Promise<OpenOutlet> {
+    const { topics, createTopics } = this.options;
+    const kafka = openKafka(this.options.kafka);
+    await (createTopics ? ensureTopics(kafka, topics) : checkTopics(kafka, topics));
+    const publisher = await Publisher.open({ kafka, transactionalId: `waybill-relay-${logId}-${topics.topics.events}` });
+    return { batches: (events, previous) => this.#batches(publisher, events, previous), close: () => publisher.close() };
+  }
+
+  #batches(publisher: Publisher, events: readonly SealedEvent[], previous: Map<number, number>): OutletBatch[] {
+    const { topics: { topics, partitions }, batchBytes = 900_000 } = this.options;
+    const choose = choosePartition(new Map([[topics.events, partitions], [topics.tags, partitions]]));
+    return batchesOf(events, topics, choose, previous, batchBytes).map(({ messages, ...batch }) => ({ ...batch, send: () => publisher.publish(messages) }));
+  }
+}

@@ -9,8 +9,8 @@ export interface UploadKey {
 
 /** The key was made once, with the schema. */
 export async function readUploadKey(database: Database): Promise<UploadKey> {
-  const [row] = await database.sql<{ value: Buffer; now: number }>(
-    `SELECT value, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now FROM reg.secret WHERE name = 'upload-id'`);
-  if (row === undefined) throw new Error('the database has no key for ids of uploads (reg.secret, upload-id): it was not made by our migrations, or the row was deleted');
+  const [row] = await database.sql<{ value: Buffer | null; now: number }>(
+    'SELECT reg.upload_key_v1() AS value, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now');
+  if (row?.value == null) throw new Error('the database has no key for ids of uploads (reg.secret, upload-id): it was not made by our migrations, or the row was deleted');
   return { secret: row.value, clockOffset: Math.round(row.now - Date.now()) };
 }

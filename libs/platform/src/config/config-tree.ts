@@ -87,9 +87,12 @@ const page = (most: number, usual: number, what: string) =>
     max: key(count(1, most).prefault(Math.max(usual, 1000)), `a whole number from 1 to ${most}`, `${what} on a page at most; a larger \`n\` is clamped.`),
   }).prefault({});
 
+const password = (service: string) =>
+  key(secret().optional(), 'printable ASCII characters', `Lets the database role \`waybill_${service}\` log in with it. The service itself has it in its \`database.url\`.`, { secret: true, otherwise: 'none; the role cannot log in, unless an administrator lets it' });
+
 /** Every key of the configuration. Its path is the name in the file; see environmentName for the other one. */
 export const CONFIG_TREE = z.strictObject({
-  roles: key(list().prefault([]), 'a list of roles such as blobs,manifests', 'What this process does. Empty: everything.'),
+  roles: key(list().prefault([]), 'a list of roles such as blobs,manifests,relay', 'What this process does. Empty: everything. Whoever does not everything waits for the set-up step to make the schema.'),
   http: http.prefault({}),
   metrics: z.strictObject({
     address: key(address().prefault('127.0.0.1:5001'), ADDRESS, 'Where `/metrics` is served, and the health checks too.'),
@@ -133,6 +136,15 @@ export const CONFIG_TREE = z.strictObject({
   cache: z.strictObject({
     manifestBytes: key(size(0, 64 * GiB).prefault('16 MiB'), 'a size', 'Memory for contents of manifests, by digest.'),
     blobBytes: key(size(0, 64 * GiB).prefault('16 MiB'), 'a size', 'Memory for contents of small blobs, by digest.'),
+  }).prefault({}),
+  setup: z.strictObject({
+    wait: key(duration(0, DAY).prefault('5m'), 'a duration up to 1d', 'How long the set-up step waits for servers that are not there yet.'),
+    roles: key(choice(['make', 'skip']).prefault('make'), 'make or skip', 'make: each service gets a role of its own in the database, with the rights that it needs. skip: none does, and the services log in as the owner of the schema.'),
+    passwords: z.strictObject({
+      blobs: password('blobs'),
+      manifests: password('manifests'),
+      relay: password('relay'),
+    }).prefault({}),
   }).prefault({}),
   pages: z.strictObject({
     tags: page(100_000, 10_000, 'Tags'),

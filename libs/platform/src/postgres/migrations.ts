@@ -18,7 +18,8 @@ interface SqlFile {
   readonly url: URL;
 }
 
-const DIRECTORY = new URL('../../migrations/', import.meta.url);
+/** Where the files are that every version of the schema is made of. */
+export const MIGRATIONS = new URL('../../migrations/', import.meta.url);
 const CONNECT_TIMEOUT_MS = 10_000;
 const TABLE = 'waybill_migrations';
 const ORDER_BASE = 1_700_000_000_000;
@@ -30,14 +31,10 @@ const LOCK = '33601754003336300';
  * runs in a transaction; any number of processes may call it at once, because one advisory lock lets them in one by one.
  * Throws SchemaRefused, DatabaseUnreachable where it gets no session, or DependencyUnavailable where it loses it.
  */
-export async function migrate(url: string, directory: URL = DIRECTORY): Promise<string[]> {
+export async function migrate(url: string, directory: URL = MIGRATIONS): Promise<string[]> {
   const files = listFiles(directory);
-  const client = new pg.Client({ connectionString: url, application_name: 'waybill-migrations', connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-  client.on('error', () => undefined);
+  const client = await openSession(url);
   try {
-    await client.connect().catch((error: unknown) => {
-      throw unreachable(client, error);
-    });
     if ((await missing(client, files)).length === 0) return [];
     await client.query(`SELECT pg_advisory_lock(${LOCK})`);
     // another process may have done it while we waited
@@ -50,8 +47,37 @@ export async function migrate(url: string, directory: URL = DIRECTORY): Promise<
   }
 }
 
+/** A session outside every pool, without the product's limits. Throws DatabaseUnreachable. */
+export async function openSession(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, application_name: 'waybill-migrations', connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  client.on('error', () => undefined);
+  await client.connect().catch((error: unknown) => {
+    throw unreachable(client, error);
+  });
+  return client;
+}
+
+/** Alone on the database with other set-up work: neither a migration nor another such call runs meanwhile. Throws as migrate does. */
+export async function withOwner<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = await openSession(url);
+  try {
+    await client.query(`SELECT pg_advisory_lock(${LOCK})`);
+    return await work(client);
+  } catch (error) {
+    throw mapPostgresError(error);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** The newest migration that this program knows. `order` is what the table of migrations has of it. */
+export function newestMigration(directory: URL = MIGRATIONS): { readonly number: number; readonly order: number } {
+  const order = Math.max(...listFiles(directory).map((file) => file.order));
+  return { number: order - ORDER_BASE, order };
+}
+
 /** Changes whenever a migration does: names the template database of the tests. 16 hex digits. */
-export function schemaFingerprint(directory: URL = DIRECTORY): string {
+export function schemaFingerprint(directory: URL = MIGRATIONS): string {
   const hash = createHash('sha256');
   for (const file of listFiles(directory)) hash.update(file.recordedName).update(readFileSync(file.url));
   return hash.digest('hex').slice(0, 16);

@@ -6,9 +6,9 @@ import { describeRegistry } from './protocol/describe-registry.js';
 let database: TestDatabase | undefined;
 
 describeRegistry(
-  'two replicas each of the services blobs and manifests behind a gateway',
+  'two replicas each of the services blobs and manifests behind a gateway, each with the rights of its own role',
   async () => {
-    // Without a schema: all five processes migrate it at once.
+    // Without a schema: the services wait for the set-up step, and log in as the roles that it makes.
     database = await testDatabase({ migrated: false });
     return startSplitRegistry({ databaseUrl: database.url });
   },

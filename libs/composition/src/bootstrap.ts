@@ -4,6 +4,7 @@ import type { Config, Logger } from '@waybill/platform';
 import { isRole, ROLES } from './roles.js';
 import type { Role } from './roles.js';
 import { startGateway } from './start-gateway.js';
+import { setUp } from './set-up.js';
 import { startRoles } from './start-roles.js';
 import type { RunningProcess } from './start-roles.js';
 import { superviseWorkers } from './workers.js';
@@ -23,6 +24,7 @@ export interface Running {
  * gets the three lines for a person. A fault is told in plain words and ends the process with 1.
  */
 export async function bootstrap(roles: Chosen = ROLES): Promise<void> {
+  const started = endOnSignal();
   const config = await loadConfig(process.env).catch(refuse);
   const chosen = config.roles.length > 0 ? rolesOf(config) : roles;
   const faults = roleFaults(chosen, config);
@@ -30,6 +32,7 @@ export async function bootstrap(roles: Chosen = ROLES): Promise<void> {
   const log = openLogger({ level: config.log.level, base: { roles: chosen.join(',') }, destination: 2 });
   const running = await run(chosen, config, log.logger).catch(refuse);
 
+  started();
   let stopping = false;
   const stop = (reason: string): void => {
     if (stopping) return;
@@ -49,6 +52,14 @@ export async function bootstrap(roles: Chosen = ROLES): Promise<void> {
   // last: whoever is told that we serve may tell us to stop at once
   if (cluster.isPrimary) process.stdout.write(greeting(chosen, running.address, config));
   else process.send?.({ serves: running.address });
+}
+
+/** The set-up step as a whole app: tells on standard output what it does, and ends with 0 once everything is there. */
+export async function bootstrapSetUp(): Promise<void> {
+  endOnSignal();
+  const config = await loadConfig(process.env).catch(refuse);
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  await Promise.resolve().then(() => setUp(config, say)).catch(refuse);
 }
 
 function run(roles: Chosen, config: Config, logger: Logger): Promise<Running> {
@@ -86,6 +97,19 @@ function greeting(roles: Chosen, address: string, config: Config): string {
   if (roles.join(',') === 'relay') return `Waybill's relay numbers the log${config.kafka.brokers.length > 0 ? ' and publishes it to Kafka' : ''}; its health is at http://${address}/readyz\n`;
   const database = config.database.url === undefined ? `${config.data.dir} (database and blobs)` : `your Postgres and ${config.storage.driver} storage`;
   return `Waybill listens on http://${address}\nData: ${database}\nPush an image: docker pull hello-world && docker tag hello-world ${address}/hello-world && docker push ${address}/hello-world\n`;
+}
+
+/**
+ * A service may wait for long before it serves, and the first process of a container is not ended by a signal that it does not handle.
+ * @returns what takes that back
+ */
+function endOnSignal(): () => void {
+  const signals = ['SIGTERM', 'SIGINT'] as const;
+  const end = (): never => process.exit(143);
+  for (const signal of signals) process.on(signal, end);
+  return () => {
+    for (const signal of signals) process.off(signal, end);
+  };
 }
 
 /** Ends a process that could not start. */

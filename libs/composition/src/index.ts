@@ -1,4 +1,6 @@
-export { bootstrap } from './bootstrap.js';
+export { bootstrap, bootstrapSetUp } from './bootstrap.js';
+export { setUp, stepsOf } from './set-up.js';
+export type { SetUpStep } from './set-up.js';
 export { ROLES } from './roles.js';
 export type { Role } from './roles.js';
 export { startRoles } from './start-roles.js';

@@ -3,10 +3,11 @@ import { readUploadKey } from '@waybill/blobs';
 import type { UploadKey } from '@waybill/blobs';
 import { Sealer } from '@waybill/event-log/postgres';
 import type { Relay } from '@waybill/event-log/postgres';
-import { migrate, PgDatabase } from '@waybill/platform';
+import { awaitSchema, migrate, PgDatabase } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
 import { openRelay } from './open-relay.js';
 import { openStorage } from './open-storage.js';
+import { ROLES } from './roles.js';
 import type { Role } from './roles.js';
 
 /** What the roles of a process share. Built once and passed on. */
@@ -33,10 +34,10 @@ interface Bytes {
 /** Milliseconds between two looks for events of other processes, which cannot wake this one: what a split deployment adds to the way of an event, at most. */
 const POLL_OTHERS = 25;
 
-/** Brings the schema up to date first, so that several processes may start at once. @param url of the database */
+/** The registry in one process brings the schema up to date itself; a part of one waits until the set-up step has done it. @param url of the database */
 export async function buildInfrastructure(roles: readonly Role[], config: Config, url: string, logger: Logger): Promise<Infrastructure> {
   const [, storage] = await Promise.all([
-    migrate(url),
+    roles.length === ROLES.length ? migrate(url) : awaitSchema(url, (what) => logger.warn(`waiting for ${what}`)),
     roles.includes('blobs') ? openStorage(config, ({ operation, error }) => {
       if (error !== undefined) logger.warn({ operation, err: error }, 'the blob storage failed');
     }) : undefined,

@@ -47,6 +47,11 @@ export class RunningChild {
     return this.#child.exitCode;
   }
 
+  /** Resolves once it has ended by itself; `exitCode` tells how. */
+  ended(): Promise<void> {
+    return this.#exited;
+  }
+
   /** Sends `signal` and waits for the end; SIGKILL follows after `seconds`. Gives whether the process ended by itself in time. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', seconds = 15): Promise<boolean> {
     if (this.running) this.#child.kill(signal);

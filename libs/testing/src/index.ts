@@ -14,6 +14,7 @@ export { RawConnection } from './raw-connection.js';
 export { blobPath, manifestPath, RegistryClient, uploadsPath, type CallOptions } from './registry-client.js';
 export { RegistryProcess, type RegistryOptions } from './registry-process.js';
 export type { RegistryUnderTest, StartRegistry } from './registry-under-test.js';
+export { serviceUrl, setUpDatabase, startSetUp, TEST_PASSWORDS, type SetUpOptions } from './set-up-step.js';
 export { mayMount, mountSmallDisk, type SmallDisk } from './small-disk.js';
 export { startSplitRegistry, type SplitOptions, type SplitRegistry } from './split-registry.js';
 export { startCommand, type StartCommand } from './start-command.js';

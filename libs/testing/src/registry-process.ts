@@ -20,6 +20,8 @@ export interface RegistryOptions {
   readonly dataFolder?: string;
   /** A Postgres of the caller's; one supervised by the registry unless given. */
   readonly databaseUrl?: string;
+  /** The folder of another build; this one's unless given. */
+  readonly workspace?: string;
 }
 
 /** One of our apps in a process of its own, on ports and in a folder that nobody else uses. */
@@ -31,7 +33,7 @@ export class RegistryProcess implements RegistryUnderTest {
     readonly baseUrl: string,
     readonly metricsUrl: string,
     readonly dataFolder: string,
-    private readonly app: string,
+    private readonly program: string,
     private readonly environment: NodeJS.ProcessEnv,
     private readonly folder: TemporaryFolder | undefined,
   ) {
@@ -52,7 +54,7 @@ export class RegistryProcess implements RegistryUnderTest {
       ...(options.databaseUrl === undefined ? {} : { DATABASE_URL: options.databaseUrl }),
       ...options.settings,
     };
-    const registry = new RegistryProcess(`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, options.app ?? 'registry', environment, folder);
+    const registry = new RegistryProcess(`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, join(options.workspace ?? workspace, 'apps', options.app ?? 'registry', 'dist', 'main.js'), environment, folder);
     try {
       await registry.#ready();
     } catch (error) {
@@ -106,7 +108,7 @@ export class RegistryProcess implements RegistryUnderTest {
   #spawn(): RunningChild {
     return new RunningChild({
       command: join(workspace, 'node_modules', '.bin', 'node'),
-      arguments: ['--enable-source-maps', ...start.flags, join(workspace, 'apps', this.app, 'dist', 'main.js')],
+      arguments: ['--enable-source-maps', ...start.flags, this.program],
       environment: this.environment,
       folder: this.dataFolder,
     });
@@ -144,6 +146,6 @@ export class RegistryProcess implements RegistryUnderTest {
 }
 
 /** The environment of the tests themselves must not configure the registry. */
-function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^(WAYBILL_|DATABASE_URL$|NODE_OPTIONS$|PG[A-Z]+$)/.test(name)));
 }

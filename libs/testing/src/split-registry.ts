@@ -1,9 +1,10 @@
 import { RegistryProcess } from './registry-process.js';
+import { serviceUrl, setUpDatabase } from './set-up-step.js';
 import type { RegistryUnderTest } from './registry-under-test.js';
 import { temporaryFolder } from './temporary-folder.js';
 
 export interface SplitOptions {
-  /** The one Postgres that all services use. */
+  /** The one Postgres that all services use, with the login of the schema's owner. Each service gets its own, which the set-up step makes. */
   readonly databaseUrl: string;
   /** Settings of every process, such as the storage. */
   readonly settings?: Readonly<Record<string, string>>;
@@ -24,12 +25,13 @@ export interface SplitRegistry extends RegistryUnderTest {
 export async function startSplitRegistry({ databaseUrl, settings = {}, replicas = 2 }: SplitOptions): Promise<SplitRegistry> {
   const folder = await temporaryFolder('split');
   const service = (app: 'blobs' | 'manifests'): Promise<RegistryProcess[]> =>
-    Promise.all(Array.from({ length: replicas }, () => RegistryProcess.start({ app, dataFolder: folder.path, databaseUrl, settings })));
-  // all at once: their migrations have to agree on who goes first
+    Promise.all(Array.from({ length: replicas }, () => RegistryProcess.start({ app, dataFolder: folder.path, databaseUrl: serviceUrl(databaseUrl, app), settings })));
+  // all at once: the services have to wait for the set-up step
   const [blobs, manifests, relay] = await Promise.all([
     service('blobs'),
     service('manifests'),
-    RegistryProcess.start({ app: 'relay', dataFolder: folder.path, databaseUrl, settings }),
+    RegistryProcess.start({ app: 'relay', dataFolder: folder.path, databaseUrl: serviceUrl(databaseUrl, 'relay'), settings }),
+    setUpDatabase({ databaseUrl, settings }),
   ]);
   const gateway = await RegistryProcess.start({ app: 'gateway', dataFolder: folder.path, settings: { ...settings, WAYBILL_GATEWAY_BLOBS: addresses(blobs), WAYBILL_GATEWAY_MANIFESTS: addresses(manifests) } });
   const named: [string, RegistryProcess][] = [['gateway', gateway], ['relay', relay], ...blobs.map((process, i): [string, RegistryProcess] => [`blobs ${i + 1}`, process]), ...manifests.map((process, i): [string, RegistryProcess] => [`manifests ${i + 1}`, process])];

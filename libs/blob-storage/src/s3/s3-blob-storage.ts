@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { DependencyUnavailable } from '@waybill/oci';
 import { BlobStorage, type BlobWriter, type ByteRange, type ByteSink, type StorageKey } from '../blob-storage.js';
 import { ObjectMissing, TruncatedObject, WriterMisuse } from '../errors.js';
 import { S3Calls } from './s3-calls.js';
@@ -117,15 +118,21 @@ export class S3BlobStorage extends BlobStorage {
   }
 }
 
-/** Makes the bucket where it is missing: for the set-up step, which has more rights than the registry. */
-export async function ensureBucket(options: S3Options): Promise<void> {
+/**
+ * Makes the bucket where it is missing, and says whether it did: for the set-up step, which has more rights than the registry. Any number of processes
+ * may call it at once. Rejects with DependencyUnavailable where the server is not there or has no time, and as it said where it refuses.
+ */
+export async function ensureBucket(options: S3Options): Promise<boolean> {
   const settings = settingsOf(options);
   const { client, calls, transport } = await connect(settings);
   try {
-    if (await calls.bucketExists()) return;
-    await client.makeBucket(settings.bucket, settings.region).catch((error: unknown) => {
-      if (!calls.isRefused(error, 'BucketAlreadyOwnedByYou')) throw error;
-    });
+    if (await calls.bucketExists()) return false;
+    await client.makeBucket(settings.bucket, settings.region);
+    return true;
+  } catch (error) {
+    // somebody else was quicker; whose it is, the second look tells
+    if (calls.isRefused(error, 'BucketAlreadyOwnedByYou', 'BucketAlreadyExists') && (await calls.bucketExists())) return false;
+    throw calls.isFinal(error) ? error : new DependencyUnavailable('storage', error);
   } finally {
     transport.close();
   }

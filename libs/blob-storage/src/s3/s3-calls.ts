@@ -140,7 +140,7 @@ export class S3Calls {
   }
 
   /** The server understood and refused: repeating would bring the same. */
-  private isFinal(error: unknown): boolean {
+  isFinal(error: unknown): boolean {
     return error instanceof this.refusal && !PASSING.has(error.code ?? '');
   }
 

@@ -1,0 +1,160 @@
+import { grantServices, PgDatabase, roleOf, SERVICES, sqlState, type ServiceName } from '@waybill/platform';
+import { serviceUrl, TEST_PASSWORDS } from '@waybill/testing';
+import { testDatabase, type TestDatabase } from '@waybill/testing/postgres';
+
+/** Who may call what. A new function has to be entered here, with nobody where only other functions call it. */
+const FUNCTIONS: Readonly<Record<string, readonly ServiceName[]>> = {
+  'es.append': [],
+  'es.append_one': [],
+  'es.ensure_partitions': ['relay'],
+  'es.version_conflict': [],
+  'reg.adopt_upload_v1': ['blobs'],
+  'reg.advance_upload_v1': ['blobs'],
+  'reg.append_upload_v1': ['blobs'],
+  'reg.cancel_upload_v1': ['blobs'],
+  'reg.claim_upload_v1': ['blobs'],
+  'reg.complete_upload_v1': ['blobs'],
+  'reg.delete_manifest_v1': ['manifests'],
+  'reg.delete_tag_v1': ['manifests'],
+  'reg.due_objects_v1': ['blobs'],
+  'reg.ensure_repo': [],
+  'reg.event_id': [],
+  'reg.expire_uploads_v1': ['blobs'],
+  'reg.extend_upload_v1': ['blobs'],
+  'reg.find_upload_v1': ['blobs'],
+  'reg.finish_upload_v1': ['blobs'],
+  'reg.forget_objects_v1': ['blobs'],
+  'reg.has_blob': [],
+  'reg.link_blob': [],
+  'reg.lock_blobs': [],
+  'reg.lock_upload': [],
+  'reg.mount_blob_v1': ['blobs'],
+  'reg.move_tag': [],
+  'reg.put_manifest_v1': ['manifests'],
+  'reg.release_upload_v1': ['blobs'],
+  'reg.remove_tag': [],
+  'reg.reserve_objects_v1': ['blobs'],
+  'reg.unlink_blob_v1': ['blobs'],
+  'reg.upload_begins_within': [],
+  'reg.upload_first_look': [],
+  'reg.upload_key_v1': ['blobs'],
+  'reg.without': [],
+};
+
+/** Every right on a table, a column or a sequence, and on the schemas. What is not here, nobody has. */
+const RELATIONS: Readonly<Record<ServiceName, readonly string[]>> = {
+  blobs: ['SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'SELECT reg.blob', 'SELECT reg.blob_link', 'SELECT reg.repo', 'SELECT reg.upload_session.state', 'USAGE reg'],
+  manifests: ['SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'SELECT reg.content', 'SELECT reg.manifest', 'SELECT reg.referrer', 'SELECT reg.repo', 'SELECT reg.tag', 'USAGE reg'],
+  relay: [
+    'DELETE es.pending', 'INSERT es.consumer', 'INSERT es.log', 'SELECT es.consumer', 'SELECT es.event', 'SELECT es.gpos', 'SELECT es.log', 'SELECT es.pending', 'SELECT es.sealer', 'SELECT es.stream',
+    'SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'UPDATE es.consumer', 'UPDATE es.sealer.last_seq', 'UPDATE es.sealer.tree', 'USAGE es',
+  ],
+};
+
+/** Must fail for everybody who is not the owner. */
+const FOR_NOBODY = [
+  `UPDATE es.event SET type = 'x'`, 'DELETE FROM es.event', 'TRUNCATE es.event', 'UPDATE es.log SET gpos = 0', 'DELETE FROM es.log', `UPDATE es.sealer SET epoch = 7`, 'DELETE FROM es.sealer', 'DELETE FROM es.event_0000',
+  `SELECT es.append('[]')`, 'SELECT * FROM es.actor', 'SELECT value FROM reg.secret', `UPDATE reg.tag SET manifest_id = 1`, 'DELETE FROM reg.tag', 'DELETE FROM reg.blob', 'DELETE FROM reg.manifest',
+  'SELECT 1 FROM reg.blob FOR KEY SHARE', 'DELETE FROM public.waybill_migrations', 'UPDATE public.waybill_rights SET migration = 0',
+  'CREATE TABLE public.mine (id int)', 'CREATE TABLE reg.mine (id int)', 'CREATE TEMPORARY TABLE mine (id int)', 'CREATE SCHEMA mine', 'DROP TABLE reg.repo', 'ALTER TABLE reg.repo ADD COLUMN x int', 'CREATE ROLE mine',
+  'ALTER FUNCTION reg.upload_key_v1() SECURITY INVOKER', 'CREATE INDEX ON es.event (at)',
+];
+const PUT = `SELECT reg.put_manifest_v1('a', false, 'sha256:a', 'm', '', NULL, NULL, NULL, '{}', '{}', '{}', '{}', '{}', false, '{}', NULL, '{}', '{}')`;
+const FORBIDDEN: Readonly<Record<ServiceName, readonly string[]>> = {
+  blobs: [
+    PUT, `SELECT reg.delete_tag_v1('a', 'b', '{}')`, `SELECT reg.delete_manifest_v1('a', 'b', '1 day', '{}')`, `SELECT reg.link_blob('a', false, 'd', 1, gen_random_uuid(), now(), '{}')`,
+    'SELECT * FROM es.event', 'SELECT * FROM es.log', 'INSERT INTO es.pending VALUES (1)', 'SELECT es.ensure_partitions()', 'SELECT * FROM reg.content', 'SELECT * FROM reg.tag', 'SELECT upload_id FROM reg.upload_session',
+    `UPDATE reg.blob SET state = 'S'`, 'INSERT INTO reg.object VALUES (gen_random_uuid(), now())', 'DELETE FROM reg.blob_link',
+  ],
+  manifests: [
+    'SELECT reg.upload_key_v1()', `SELECT reg.mount_blob_v1('a', false, 'd', NULL, '{}')`, `SELECT reg.unlink_blob_v1('a', 'd', '{}')`, `SELECT reg.reserve_objects_v1('{}')`, `SELECT reg.forget_objects_v1('{}')`,
+    `SELECT reg.finish_upload_v1('a', false, gen_random_uuid(), 1, 'd', now(), '{}')`, 'SELECT * FROM reg.blob', 'SELECT * FROM reg.upload_session', 'SELECT * FROM es.event', 'SELECT es.ensure_partitions()',
+    `INSERT INTO reg.tag VALUES (gen_random_uuid(), 't', 1, 1)`, `UPDATE reg.content SET bytes = ''`, 'DELETE FROM reg.content', 'SELECT 1 FROM reg.manifest FOR UPDATE',
+  ],
+  relay: [
+    PUT, `SELECT reg.unlink_blob_v1('a', 'd', '{}')`, 'SELECT reg.upload_key_v1()', `INSERT INTO reg.repo VALUES (gen_random_uuid(), 1, 'r')`, `INSERT INTO reg.tag VALUES (gen_random_uuid(), 't', 1, 1)`, 'SELECT * FROM reg.tag',
+    `INSERT INTO es.stream (name, version) VALUES ('s', 1)`, 'INSERT INTO es.pending VALUES (1)', `UPDATE es.sealer SET log_id = gen_random_uuid()`, `SELECT nextval('es.gpos')`, 'DELETE FROM es.consumer',
+    `INSERT INTO es.event (gpos, event_id, stream_id, version, type, schema_version, tenant_id, data, meta) VALUES (1, gen_random_uuid(), 1, 1, 't', 1, 1, '{}', '{}')`,
+  ],
+};
+
+let owner: TestDatabase;
+const logins = new Map<ServiceName, PgDatabase>();
+
+const as = (service: ServiceName): PgDatabase => logins.get(service) ?? fail(service);
+
+function fail(service: string): never {
+  throw new Error(`There is no login of ${service}.`);
+}
+
+beforeAll(async () => {
+  owner = await testDatabase();
+  await grantServices(owner.url, TEST_PASSWORDS);
+  for (const service of SERVICES) logins.set(service, new PgDatabase({ url: serviceUrl(owner.url, service), poolSize: 2 }));
+});
+afterAll(async () => {
+  await Promise.all([...logins.values()].map((database) => database.close()));
+  await owner.close();
+});
+
+describe.each(SERVICES)('the role of %s', (service) => {
+  it.each([...FOR_NOBODY, ...FORBIDDEN[service]])('may not: %s', async (statement) => {
+    const outcome = await as(service).sql(statement).then(() => 'done', (error: unknown) => sqlState(error) ?? String(error));
+    // 42501 is permission denied
+    expect(outcome).toBe('42501');
+  });
+
+  it('has no right on a table, a column or a sequence but those listed', async () => {
+    const rows = await owner.database.sql<{ right: string }>(`
+      SELECT a.privilege_type || ' ' || c.oid::regclass::text AS right FROM pg_class c, aclexplode(c.relacl) a
+        WHERE a.grantee = $1::regrole AND c.relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('es', 'reg', 'public'))
+      UNION ALL SELECT x.privilege_type || ' ' || t.attrelid::regclass::text || '.' || t.attname FROM pg_attribute t, aclexplode(t.attacl) x WHERE x.grantee = $1::regrole
+      UNION ALL SELECT y.privilege_type || ' ' || n.nspname FROM pg_namespace n, aclexplode(n.nspacl) y WHERE y.grantee = $1::regrole`, [roleOf(service)]);
+    expect(rows.map((row) => row.right.replace(/^(\w+) (?=waybill_)/, '$1 public.')).sort()).toEqual(RELATIONS[service]);
+  });
+
+  it('is nobody special, and belongs to no other role', async () => {
+    expect(await owner.database.sql(
+      `SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, (SELECT count(*)::int FROM pg_auth_members m WHERE m.member = r.oid) AS member_of FROM pg_roles r WHERE rolname = $1`, [roleOf(service)]))
+      .toEqual([{ rolsuper: false, rolcreaterole: false, rolcreatedb: false, rolreplication: false, rolbypassrls: false, member_of: 0 }]);
+  });
+});
+
+it('lets each function be called by exactly those who are listed for it', async () => {
+  const rows = await owner.database.sql<{ name: string; callers: string[] }>(`
+    SELECT p.pronamespace::regnamespace || '.' || p.proname AS name, array(SELECT r.rolname::text FROM pg_roles r WHERE r.rolname = ANY ($1) AND has_function_privilege(r.oid, p.oid, 'EXECUTE') ORDER BY 1) AS callers
+    FROM pg_proc p WHERE p.pronamespace IN ('es'::regnamespace, 'reg'::regnamespace) ORDER BY 1`, [SERVICES.map(roleOf)]);
+  expect(Object.fromEntries(rows.map(({ name, callers }) => [name, callers]))).toEqual(Object.fromEntries(Object.entries(FUNCTIONS).map(([name, services]) => [name, services.map(roleOf)])));
+});
+
+it('lets nobody call a function that does not run as the owner with a search path of its own', async () => {
+  expect(await owner.database.sql(`
+    SELECT p.oid::regprocedure::text AS name FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+    WHERE p.pronamespace IN ('es'::regnamespace, 'reg'::regnamespace) AND a.grantee <> p.proowner
+      AND NOT (p.prosecdef AND 'search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}')))`)).toEqual([]);
+});
+
+it('gives everybody else nothing: not in the schemas, not of what a later migration makes, and no tables of a session', async () => {
+  await owner.database.sql('CREATE FUNCTION reg.later() RETURNS int LANGUAGE sql RETURN 1');
+  const rows = await owner.database.sql(`
+    SELECT 'function ' || p.oid::regprocedure::text AS open FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0 AND p.pronamespace IN ('es'::regnamespace, 'reg'::regnamespace)
+    UNION ALL SELECT 'relation ' || c.oid::regclass::text FROM pg_class c, aclexplode(c.relacl) a WHERE a.grantee = 0 AND c.relnamespace IN ('es'::regnamespace, 'reg'::regnamespace)
+    UNION ALL SELECT 'schema ' || n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a WHERE a.grantee = 0 AND n.nspname IN ('es', 'reg')
+    UNION ALL SELECT 'temporary tables' FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a WHERE a.grantee = 0 AND a.privilege_type = 'TEMPORARY' AND d.datname = current_database()`);
+  expect(rows).toEqual([]);
+  await owner.database.sql('DROP FUNCTION reg.later()');
+});
+
+it('leaves everything to a superuser who made nothing of it', async () => {
+  const name = `waybill_test_second_${process.pid}`;
+  await owner.database.sql(`CREATE ROLE ${name} SUPERUSER LOGIN PASSWORD '${TEST_PASSWORDS.blobs}'`);
+  const second = new PgDatabase({ url: owner.url.replace(/^(\w+:\/\/)(?:[^@/]*@)?/, `$1${name}:${TEST_PASSWORDS.blobs}@`), poolSize: 1 });
+  try {
+    expect(await second.sql(PUT.replaceAll(`'m', ''`, `'m', '{}'::bytea`))).toHaveLength(1);
+    expect(await second.sql('SELECT count(*)::int > 0 AS some FROM es.event')).toEqual([{ some: true }]);
+    await second.sql('BEGIN; CREATE TABLE reg.theirs (id int); DROP TABLE reg.theirs; COMMIT');
+  } finally {
+    await second.close();
+    await owner.database.sql(`DROP ROLE ${name}`);
+  }
+});

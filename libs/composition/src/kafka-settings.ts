@@ -3,7 +3,7 @@ import type { KafkaOptions, TopicOptions } from '@waybill/event-log/kafka';
 import type { Config, Logger } from '@waybill/platform';
 
 /** How the brokers are reached. Undefined where the configuration names none. Rejects where a file of `kafka.tls` cannot be read. */
-export async function kafkaOptions({ kafka }: Config, logger: Logger): Promise<KafkaOptions | undefined> {
+export async function kafkaOptions({ kafka }: Config, logger?: Logger): Promise<KafkaOptions | undefined> {
   const { brokers, clientId, tls, sasl } = kafka;
   if (brokers.length === 0) return undefined;
   const [ca, cert, key] = await Promise.all([pem('caFile', tls.caFile), pem('certFile', tls.certFile), pem('keyFile', tls.keyFile)]);
@@ -13,7 +13,7 @@ export async function kafkaOptions({ kafka }: Config, logger: Logger): Promise<K
     tls: tls.enabled ? { ca, cert, key } : undefined,
     sasl: sasl.mechanism === 'none' ? undefined : { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password.reveal() },
     // what fails is reported once, by the relay; the library's own lines are for whoever looks into it
-    log: (level, message, details) => logger.debug({ kafka: details, kafkaLevel: level }, message),
+    log: (level, message, details) => logger?.debug({ kafka: details, kafkaLevel: level }, message),
   };
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DependencyUnavailable } from '@waybill/oci';
 import { ConfigRefused, DatabaseUnreachable, grantNobody, grantServices, migrate, PgDatabase, SERVICES, sqlState } from '@waybill/platform';
 import type { Config, Passwords } from '@waybill/platform';
+import { kafkaOptions, topicOptions } from './kafka-settings.js';
 
 /** One thing that has to be there before the services begin. */
 export interface SetUpStep {
@@ -41,6 +42,7 @@ export function stepsOf(config: Config): SetUpStep[] {
   ];
   const { storage } = config;
   if (storage.driver === 's3') steps.push({ name: 'bucket', server: `the S3 server at ${storage.endpoint}`, run: () => makeBucket(storage) });
+  if (config.kafka.brokers.length > 0) steps.push({ name: 'topics', server: 'Kafka', run: () => makeTopics(config) });
   return steps;
 }
 
@@ -71,6 +73,18 @@ async function makeBucket(storage: Extract<Config['storage'], { driver: 's3' }>)
   const { ensureBucket } = await import('@waybill/blob-storage/s3');
   const made = await ensureBucket({ ...storage, secretKey: storage.secretKey.reveal(), attempts: 1 });
   return `${storage.bucket} ${made ? 'made' : 'is there'}`;
+}
+
+async function makeTopics(config: Config): Promise<string> {
+  const { ensureTopics, isAway: brokersAway, openKafka } = await import('@waybill/event-log/kafka');
+  const [options, topics] = [await kafkaOptions(config), topicOptions(config)];
+  if (options === undefined) return 'not wanted';
+  try {
+    const made = await ensureTopics(openKafka(options), topics);
+    return made.length === 0 ? 'are there' : `made ${made.join(' and ')}`;
+  } catch (error) {
+    throw brokersAway(error) ? new DependencyUnavailable('Kafka', error) : error;
+  }
 }
 
 async function whenThere(step: SetUpStep, deadline: number, say: (line: string) => void): Promise<string> {

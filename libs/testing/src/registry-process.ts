@@ -120,7 +120,7 @@ export class RegistryProcess implements RegistryUnderTest {
   }
 
   #ready(): Promise<void> {
-    if (this.app === 'relay') return this.ready();
+    if (this.program.includes(join('apps', 'relay'))) return this.ready();
     return this.#child.waitUntil(async () => (await fetch(`${this.baseUrl}/v2/`)).status === 200);
   }
 

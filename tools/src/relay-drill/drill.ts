@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ensureTopics, openKafka } from '@waybill/event-log/kafka';
+import { openKafka } from '@waybill/event-log/kafka';
 import { Sealer } from '@waybill/event-log/postgres';
 import { topicFaults, TopicReader, type TopicMessage } from '@waybill/event-log/testing/topic';
 import type { Database } from '@waybill/platform';
-import { KafkaServer, RegistryProcess, type KafkaPrograms } from '@waybill/testing';
+import { KafkaServer, RegistryProcess, serviceUrl, setUpDatabase, type KafkaPrograms } from '@waybill/testing';
 import { testDatabase } from '@waybill/testing/postgres';
 import { PushLoad, type Latencies } from './push-load.js';
 import { Relays } from './relays.js';
@@ -44,9 +44,8 @@ export async function runDrill(programs: KafkaPrograms, options: DrillOptions): 
   try {
     const registry = await RegistryProcess.start({ databaseUrl: own.url, settings: { WAYBILL_ROLES: 'blobs,manifests', WAYBILL_HTTP_WORKERS: '1' } });
     ends.push(() => registry.stop());
-    // the set-up step's work
-    await ensureTopics(openKafka({ brokers: [kafka.broker], clientId: 'drill' }), { topics: { events: EVENTS, tags: 'waybill.tags.v1' }, partitions: 24, retentionMs: 86_400_000 });
-    const relays = await Relays.start(own.url, kafka.broker, own.database);
+    await setUpDatabase({ databaseUrl: own.url, settings: { WAYBILL_KAFKA_BROKERS: kafka.broker } });
+    const relays = await Relays.start(serviceUrl(own.url, 'relay'), kafka.broker, own.database);
     ends.push(() => relays.stop());
     const load = PushLoad.start(registry.baseUrl);
     ends.push(() => load.stop());

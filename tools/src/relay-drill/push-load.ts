@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { blobFixture, mediaTypes, pushBlob, RegistryClient } from '@waybill/testing';
 
 export interface Latencies {
@@ -9,8 +10,10 @@ export interface Latencies {
 
 const CLIENTS = 4;
 const REPOSITORIES = 12;
+/** Between two pushes of a client: the load stays the same whatever else happens. */
+const PAUSE_MS = 20;
 
-/** Clients that push manifests without a pause, to several repositories, until told to stop. */
+/** Clients that push manifests one after another, to several repositories, until told to stop. */
 export class PushLoad {
   readonly failures: string[] = [];
   readonly #client: RegistryClient;
@@ -44,7 +47,7 @@ export class PushLoad {
   async #push(worker: number): Promise<void> {
     const config = blobFixture({ random: 100 });
     for (let i = 0; i < REPOSITORIES; i++) await pushBlob(this.#client, `drill/app-${i}`, config);
-    for (let i = 0; !this.#stopped; i++) {
+    for (let i = 0; !this.#stopped; i++, await sleep(PAUSE_MS)) {
       const repository = `drill/app-${i % REPOSITORIES}`;
       const body = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.image, config: { mediaType: mediaTypes.imageConfig, digest: config.digest, size: config.bytes.length }, layers: [], annotations: { n: `${worker}.${i}` } });
       const began = performance.now();

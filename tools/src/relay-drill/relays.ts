@@ -10,7 +10,7 @@ export class Relays {
   private constructor(private readonly processes: readonly RegistryProcess[], private readonly database: Database) {}
 
   static async start(databaseUrl: string, broker: string, database: Database): Promise<Relays> {
-    const settings = { WAYBILL_KAFKA_BROKERS: broker, WAYBILL_KAFKA_LEASE: '1s' };
+    const settings = { WAYBILL_KAFKA_BROKERS: broker, WAYBILL_KAFKA_LEASE: '2s' };
     const first = await RegistryProcess.start({ app: 'relay', databaseUrl, settings });
     const second = await RegistryProcess.start({ app: 'relay', databaseUrl, settings });
     return new Relays([first, second], database);

@@ -36,6 +36,12 @@ export function openKafka({ brokers, clientId, tls, sasl, log = () => undefined 
   });
 }
 
+/** Whether waiting may mend it: no broker answers, or one is not ready. A password, a certificate or a right that is refused is none. */
+export function isAway(error: unknown): boolean {
+  if (error instanceof kafkajs.KafkaJSNumberOfRetriesExceeded) return isAway(error.cause);
+  return error instanceof kafkajs.KafkaJSError && error.retriable && !/certificate|self-signed/i.test(error.message);
+}
+
 function saslOf(sasl: KafkaOptions['sasl']): SASLOptions | undefined {
   if (sasl === undefined) return undefined;
   const { mechanism, username, password } = sasl;

@@ -20,8 +20,8 @@ export class TopicsRefused extends Error {
   override readonly name = 'TopicsRefused';
 }
 
-/** Creates the topics that are missing; those that are there stay as they are. May run any number of times at once. Throws TopicsRefused. */
-export async function ensureTopics(kafka: Kafka, options: TopicOptions): Promise<void> {
+/** Creates the topics that are missing, and answers their names; those that are there stay as they are. May run any number of times at once. Throws TopicsRefused. */
+export async function ensureTopics(kafka: Kafka, options: TopicOptions): Promise<string[]> {
   const admin = kafka.admin();
   try {
     await admin.connect();
@@ -30,6 +30,7 @@ export async function ensureTopics(kafka: Kafka, options: TopicOptions): Promise
     // false where another process was first
     if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true });
     await check(admin, options);
+    return missing.map(({ topic }) => topic);
   } finally {
     await admin.disconnect();
   }

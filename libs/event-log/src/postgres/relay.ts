@@ -28,7 +28,7 @@ const READ_EVENTS = 1_000;
 const STOP_MS = 10_000;
 
 export interface RelayOptions {
-  /** How long a dead relay keeps the others waiting; 3 seconds. A living one keeps its lease however long a batch takes. */
+  /** How long a dead relay keeps the others waiting; 5 seconds. A living one keeps its lease however long a batch takes. */
   readonly leaseMs?: number;
   /** Told of every failure; the relay goes on by itself. */
   readonly failed?: (error: unknown) => void;
@@ -63,11 +63,14 @@ export class Relay {
   #done: Promise<void> | undefined;
   #unlisten: Promise<() => Promise<void>> | undefined;
   #published = 0;
+  /** Events of the next read: halved whenever the lease was lost over a batch, or two processes that are too slow for it would undo each other for ever. */
+  #limit = READ_EVENTS;
+  #heart: NodeJS.Timeout | undefined;
   #failures = 0;
 
   constructor(private readonly database: Database, private readonly outlet: EventOutlet, private readonly options: RelayOptions = {}) {
     this.#name = outlet.name;
-    this.#leaseMs = options.leaseMs ?? 3_000;
+    this.#leaseMs = options.leaseMs ?? 5_000;
     this.#lease = new Lease(database, this.#name, 1, this.#leaseMs);
     this.#failed = options.failed ?? (() => undefined);
   }
@@ -116,8 +119,10 @@ export class Relay {
           await this.#interrupt.sleep(this.#leaseMs / 3);
           continue;
         }
-        this.#open ??= await this.#renewing(() => this.#begin());
-        const events = await readSealed(this.database.sql, this.#lease.seq, READ_EVENTS);
+        // the lease tells of a living process, not of a quick outlet or database
+        this.#heart ??= setInterval(() => void this.#lease.renew().catch(this.#failed), this.#leaseMs / 5);
+        this.#open ??= await this.#begin();
+        const events = await readSealed(this.database.sql, this.#lease.seq, this.#limit);
         await this.#relay(this.#open, events);
         retryMs = FIRST_RETRY_MS;
         pollMs = events.length > 0 ? BUSY_POLL_MS : Math.min(pollMs * 2, IDLE_POLL_MS);
@@ -150,22 +155,13 @@ export class Relay {
   async #relay(open: OpenOutlet, events: readonly SealedEvent[]): Promise<void> {
     for (const batch of open.batches(events, this.#previous)) {
       if (!(await this.#lease.hold())) throw new FenceLost(`the lease of ${this.#name} went to another process before seq ${batch.lastSeq} was published`);
-      await this.#renewing(() => batch.send());
+      await batch.send();
       await this.database.transaction((sql) => this.#checkpoint(sql, batch));
       this.#lease.advanced(batch.lastSeq);
       this.#published += batch.events;
+      this.#limit = Math.min(this.#limit * 2, READ_EVENTS);
       // whoever goes on begins from what the database says
       if (this.#ending) return;
-    }
-  }
-
-  /** A batch may take as long as the outlet likes: the lease tells of a living process, not of a quick broker. */
-  async #renewing<T>(work: () => Promise<T>): Promise<T> {
-    const heart = setInterval(() => void this.#lease.renew().catch(this.#failed), this.#leaseMs / 3);
-    try {
-      return await work();
-    } finally {
-      clearInterval(heart);
     }
   }
 
@@ -177,6 +173,7 @@ export class Relay {
   /** Nothing is known after an error, so everything is given up: the next attempt, here or in another process, begins from the database. */
   async #recover(error: unknown, retryMs: number): Promise<void> {
     this.#failures++;
+    if (error instanceof FenceLost) this.#limit = Math.max(1, Math.floor(this.#limit / 2));
     this.#failed(error);
     await this.#resign();
     await this.#lease.release().catch(this.#failed);
@@ -185,6 +182,8 @@ export class Relay {
   }
 
   async #resign(): Promise<void> {
+    clearInterval(this.#heart);
+    this.#heart = undefined;
     const open = this.#open;
     if (open === undefined) return;
     this.#open = undefined;

@@ -44,4 +44,5 @@ GRANT DELETE ON es.pending TO waybill_relay;
 GRANT INSERT ON es.log TO waybill_relay;
 GRANT UPDATE (last_seq, tree) ON es.sealer TO waybill_relay;
 GRANT INSERT, UPDATE ON es.consumer TO waybill_relay;
+GRANT SELECT, INSERT, UPDATE ON es.relay_partition TO waybill_relay;
 GRANT EXECUTE ON FUNCTION es.ensure_partitions() TO waybill_relay;

@@ -66,7 +66,7 @@ const kafka = z.strictObject({
   partitions: key(count(1, 10_000).prefault(24), 'a whole number from 1', 'Partitions of each topic. It is fixed once the topics are there.'),
   replicationFactor: key(count(1, 100).optional(), 'a whole number from 1', 'Copies of each partition when the topics are made.', { otherwise: 'what the brokers say' }),
   retention: key(duration(60, 3650 * DAY).prefault('14d'), 'a duration from 1m', 'For how long the topic of events keeps them, when it is made. The log keeps all.'),
-  lease: key(duration(1, 3600).prefault('3s'), 'a duration from 1s to 1h', 'For how long a relay that died keeps the next one from going on.'),
+  lease: key(duration(1, 3600).prefault('5s'), 'a duration from 1s to 1h', 'For how long a relay that died keeps the next one from going on.'),
   tls: z.strictObject({
     enabled: key(flag().prefault(false), 'true or false', 'true: connections to the brokers use TLS.'),
     caFile: key(text().optional(), 'the path of a PEM file', 'Authorities that may have signed the certificates of the brokers.', { otherwise: 'those of the system' }),

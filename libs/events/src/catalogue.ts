@@ -5,10 +5,12 @@ import { EventUnreadable } from './event-definition.js';
 import { manifestDeleted, manifestPushed, manifestRestored } from './manifest.js';
 import { repositoryCreated } from './repository.js';
 import type { RowChange } from './row-change.js';
+import { epochStarted } from './system.js';
 import { tagDeleted, tagMoved } from './tag.js';
 
 const DEFINITIONS = [
   repositoryCreated, blobUploaded, blobMounted, blobUnlinked, manifestPushed, manifestDeleted, manifestRestored, tagMoved, tagDeleted,
+  epochStarted,
 ] as const;
 type Definition = (typeof DEFINITIONS)[number];
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { StoredEvent } from './envelope.js';
-import { defineEvent, EventUnreadable } from './event-definition.js';
+import { defineEvent, defineSystemEvent, EventUnreadable } from './event-definition.js';
 import { set } from './row-change.js';
 
 // A type with a history, which no real one has yet: v0 stands for "never was", v1 had a name, v2 split it, v3 counts.
@@ -64,5 +64,23 @@ describe('reading an event', () => {
   it('folds only an event that stands in the stream it belongs to', () => {
     expect(renamed.fold(stored({}))).toEqual([{ model: 'repo', key: 'Lovelace', set: { name: 'Ada' } }]);
     expect(() => renamed.fold(stored({ stream: `fake-${REPO}:Byron` }))).toThrow(`belongs in the stream fake-${REPO}:Lovelace`);
+  });
+});
+
+describe('an event of the log itself', () => {
+  const started = defineSystemEvent({ type: 'FakeStarted', schema_version: 1, data: z.object({ n: z.int() }), stream: 'system-fake' });
+  const event = stored({ type: 'FakeStarted', schema_version: 1, stream: 'system-fake', repo_id: null, data: { n: 1 } });
+
+  it('belongs to no repository and changes no row', () => {
+    expect(started.read(event)).toMatchObject({ repo_id: null, data: { n: 1 } });
+    expect(started.fold(event)).toEqual([]);
+  });
+
+  it.each([
+    ['a repository', { repo_id: REPO }, 'expected none'],
+    ['another stream', { stream: 'system-other' }, 'belongs in the stream system-fake'],
+    ['data that is not as described', { data: {} }, 'not what v1 says'],
+  ])('is refused with %s', (_, changes, reason) => {
+    expect(() => started.fold({ ...event, ...changes })).toThrow(reason);
   });
 });

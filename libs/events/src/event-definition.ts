@@ -3,12 +3,12 @@ import { metaSchema } from './envelope.js';
 import type { EventMeta, StoredEvent } from './envelope.js';
 import type { RowChange } from './row-change.js';
 
-/** An event after parsing, at the newest schema version of its type. Every event of the registry belongs to a repository. */
-export interface RecordedEvent<Type extends string, Data> extends Omit<StoredEvent, 'type' | 'data' | 'meta' | 'repo_id'> {
+/** An event after parsing, at the newest schema version of its type. It belongs to a repository, or, with `Repo` null, to the log itself. */
+export interface RecordedEvent<Type extends string, Data, Repo extends string | null = string> extends Omit<StoredEvent, 'type' | 'data' | 'meta' | 'repo_id'> {
   readonly type: Type;
   readonly data: Data;
   readonly meta: EventMeta;
-  readonly repo_id: string;
+  readonly repo_id: Repo;
 }
 
 /** An older schema version: how its data looked, and what turns it into the next version. Pure; run on read, never on what is stored. */
@@ -17,7 +17,7 @@ export interface OlderVersion {
   readonly upcast: (data: unknown) => unknown;
 }
 
-interface Definition<Type extends string, Schema extends z.ZodType> {
+interface Versions<Type extends string, Schema extends z.ZodType> {
   /** Stable for ever: a new meaning is a new type. */
   readonly type: Type;
   /** Fields may be added within a version when they are optional; anything else needs the next version and an upcaster. */
@@ -25,6 +25,9 @@ interface Definition<Type extends string, Schema extends z.ZodType> {
   readonly data: Schema;
   /** Keyed by version; with schema_version 3 it holds 1 and 2. */
   readonly older?: Readonly<Record<number, OlderVersion>>;
+}
+
+interface Definition<Type extends string, Schema extends z.ZodType> extends Versions<Type, Schema> {
   /** The stream that an event of this type stands in. */
   readonly stream: (data: z.infer<Schema>, repoId: string) => string;
   /** What the event changes in the state tables. Pure, and independent of the SQL that wrote them: log:verify compares the two. */
@@ -45,22 +48,50 @@ export function defineEvent<Type extends string, Schema extends z.ZodType>(defin
   const { type, schema_version, data, stream, evolve } = definition;
 
   function read(event: StoredEvent): RecordedEvent<Type, z.infer<Schema>> {
-    const parsed = data.safeParse(upcast(event, definition));
-    if (!parsed.success) throw new EventUnreadable(event, `its data is not what v${schema_version} says: ${z.prettifyError(parsed.error)}`);
-    const meta = metaSchema.safeParse(event.meta);
-    if (!meta.success) throw new EventUnreadable(event, `its meta is not as expected: ${z.prettifyError(meta.error)}`);
+    const parsed = parse(event, definition);
     if (event.repo_id === null) throw new EventUnreadable(event, 'it names no repository, expected repo_id');
-    return { ...event, type, schema_version, data: parsed.data, meta: meta.data, repo_id: event.repo_id };
+    return { ...event, ...parsed, repo_id: event.repo_id };
   }
 
   function fold(event: StoredEvent): readonly RowChange[] {
     const recorded = read(event);
-    const expected = stream(recorded.data, recorded.repo_id);
-    if (expected !== event.stream) throw new EventUnreadable(event, `it belongs in the stream ${expected}`);
+    assertStream(event, stream(recorded.data, recorded.repo_id));
     return evolve(recorded);
   }
 
   return { type, schema_version, data, older: definition.older ?? {}, stream, read, fold };
+}
+
+/** Binds a type whose events are about the log itself: of no repository, in one stream, and no row of the state follows from them. */
+export function defineSystemEvent<Type extends string, Schema extends z.ZodType>(definition: Versions<Type, Schema> & { readonly stream: `system-${string}` }) {
+  const { type, schema_version, data, stream } = definition;
+
+  function read(event: StoredEvent): RecordedEvent<Type, z.infer<Schema>, null> {
+    const parsed = parse(event, definition);
+    if (event.repo_id !== null) throw new EventUnreadable(event, `it names the repository ${event.repo_id}, expected none`);
+    return { ...event, ...parsed, repo_id: null };
+  }
+
+  function fold(event: StoredEvent): readonly RowChange[] {
+    read(event);
+    assertStream(event, stream);
+    return [];
+  }
+
+  return { type, schema_version, data, older: definition.older ?? {}, stream, read, fold };
+}
+
+function parse<Type extends string, Schema extends z.ZodType>(event: StoredEvent, definition: Versions<Type, Schema>) {
+  const { type, schema_version } = definition;
+  const data = definition.data.safeParse(upcast(event, definition));
+  if (!data.success) throw new EventUnreadable(event, `its data is not what v${schema_version} says: ${z.prettifyError(data.error)}`);
+  const meta = metaSchema.safeParse(event.meta);
+  if (!meta.success) throw new EventUnreadable(event, `its meta is not as expected: ${z.prettifyError(meta.error)}`);
+  return { type, schema_version, data: data.data, meta: meta.data };
+}
+
+function assertStream(event: StoredEvent, expected: string): void {
+  if (expected !== event.stream) throw new EventUnreadable(event, `it belongs in the stream ${expected}`);
 }
 
 function upcast(event: StoredEvent, definition: { readonly schema_version: number; readonly older?: Readonly<Record<number, OlderVersion>> }): unknown {

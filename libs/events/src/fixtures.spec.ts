@@ -9,7 +9,7 @@ const FOLDER = join(import.meta.dirname, '..', 'src', 'fixtures');
 const fixtureSchema = z.object({
   stored: z.object({
     gpos: z.number(), event_id: z.string(), stream: z.string(), version: z.number(), type: z.string(), schema_version: z.number(), tenant_id: z.number(),
-    repo_id: z.string(), data: z.unknown(), meta: z.unknown(), at: z.string(),
+    repo_id: z.string().nullable(), data: z.unknown(), meta: z.unknown(), at: z.string(),
   }),
   read: z.object({ schema_version: z.number(), data: z.unknown() }),
   changes: z.array(z.unknown()),

@@ -7,4 +7,6 @@ export type { RecordedEvent } from './event-definition.js';
 export type { Model, Row, RowChange } from './row-change.js';
 export { canonicalJson } from './canonical-json.js';
 export { leafHash } from './leaf.js';
+export { MerkleFrontier } from './merkle.js';
+export { epochStarted } from './system.js';
 export { uuidv7 } from './uuidv7.js';

@@ -4,6 +4,11 @@ import type { SealedEvent, StoredEvent } from '@waybill/events';
 export const EVENT_COLUMNS = `e.gpos, e.event_id, s.name AS stream, e.version, e.type, e.schema_version, e.tenant_id, e.repo_id, e.data, e.meta,
   to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at`;
 
+/** The epoch of the position `seq`, an expression over a query's columns: one probe of a table with a row an epoch. */
+export function epochAt(seq: string): string {
+  return `(SELECT p.epoch FROM es.epoch p WHERE p.first_seq <= ${seq} ORDER BY p.epoch DESC LIMIT 1)`;
+}
+
 export interface EventRow {
   readonly gpos: string | number;
   readonly event_id: string;

@@ -1,6 +1,6 @@
 import type { SealedEvent } from '@waybill/events';
 import type { Sql, Statement } from '@waybill/platform';
-import { EVENT_COLUMNS, sealedEvent } from './event-row.js';
+import { epochAt, EVENT_COLUMNS, sealedEvent } from './event-row.js';
 import type { SealedRow } from './event-row.js';
 
 // pg_column_size reads no data that is stored apart: what it adds up is what lies on disk, compressed. The first event is always taken.
@@ -10,7 +10,7 @@ const READ: Statement = {
       SELECT l.seq, l.gpos, sum(pg_column_size(e.data)) OVER (ORDER BY l.seq) - pg_column_size(e.data) AS before
       FROM (SELECT seq, gpos FROM es.log WHERE seq > $1 ORDER BY seq LIMIT $2) l JOIN es.event e ON e.gpos = l.gpos
     )
-    SELECT n.seq, z.log_id, z.epoch, ${EVENT_COLUMNS}
+    SELECT n.seq, z.log_id, ${epochAt('n.seq')} AS epoch, ${EVENT_COLUMNS}
     FROM next n JOIN es.event e ON e.gpos = n.gpos JOIN es.stream s ON s.stream_id = e.stream_id JOIN es.sealer z ON z.id = 1
     WHERE n.before < $3 ORDER BY n.seq`,
 };

@@ -3,7 +3,8 @@ import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findBinary, RunningChild, temporaryFolder } from '@waybill/testing';
 
-const BIN = '/usr/lib/postgresql/15/bin';
+/** Where its programs are. */
+export const DEBIAN_POSTGRES_BIN = '/usr/lib/postgresql/15/bin';
 const USER = 'waybill';
 
 export interface DebianPostgres {
@@ -19,8 +20,8 @@ export interface DebianPostgres {
  * that is a failure.
  */
 export function hasDebianPostgres(): boolean {
-  if (existsSync(join(BIN, 'pg_dump')) && existsSync(join(BIN, 'initdb'))) return true;
-  const reason = `Debian's Postgres 15 is not in ${BIN} (package postgresql-15): dump and restore are not tested here.`;
+  if (existsSync(join(DEBIAN_POSTGRES_BIN, 'pg_dump')) && existsSync(join(DEBIAN_POSTGRES_BIN, 'initdb'))) return true;
+  const reason = `Debian's Postgres 15 is not in ${DEBIAN_POSTGRES_BIN} (package postgresql-15): dump and restore are not tested here.`;
   if (process.env['CI'] === 'true') throw new Error(reason);
   process.stderr.write(`left out: ${reason}\n`);
   return false;
@@ -35,7 +36,7 @@ export async function startDebianPostgres(): Promise<DebianPostgres> {
   // Postgres does not run as root; 65534 is nobody on every Linux
   if (root) for (const path of [folder.path, data]) await chown(path, 65_534, 65_534);
   const asServer = (program: string, args: readonly string[]) => {
-    const command = join(BIN, program);
+    const command = join(DEBIAN_POSTGRES_BIN, program);
     const setpriv = findBinary('setpriv') ?? 'setpriv';
     return root
       ? { command: setpriv, arguments: ['--reuid=65534', '--regid=65534', '--clear-groups', '--pdeathsig=INT', command, ...args], folder: '/' }
@@ -46,7 +47,7 @@ export async function startDebianPostgres(): Promise<DebianPostgres> {
   await server.waitUntil(() => Promise.resolve(server.output.includes('ready to accept connections')));
   return {
     url: `postgresql://${USER}@localhost/postgres?host=${encodeURIComponent(folder.path)}`,
-    run: (program, args) => ended(new RunningChild({ command: join(BIN, program), arguments: ['-h', folder.path, '-U', USER, ...args] })),
+    run: (program, args) => ended(new RunningChild({ command: join(DEBIAN_POSTGRES_BIN, program), arguments: ['-h', folder.path, '-U', USER, ...args] })),
     async stop() {
       await server.stop('SIGINT');
       await folder.remove();

@@ -1,3 +1,5 @@
+export { DEBIAN_POSTGRES_BIN, hasDebianPostgres, startDebianPostgres } from './debian-postgres.js';
+export type { DebianPostgres } from './debian-postgres.js';
 export { tagMovedEvent } from './event-builder.js';
 export { describeEventFeed } from './event-feed.contract.js';
 export type { EventFeedFixture } from './event-feed.contract.js';

@@ -4,6 +4,14 @@ const POSITIONS = `SELECT e.gpos, e.stream_id, e.version, l.seq, row_number() OV
 
 /** What must hold of the log itself. Each query answers one line of text for each place where it does not; they are capped by the caller. */
 export const LOG_CHECKS: readonly string[] = [
+  `SELECT format('es.epoch: epoch %s begins at seq %s, the one before it (%s) at %s; epochs follow each other and none falls back', epoch, first_seq, coalesce(before::text, 'none'), coalesce(began::text, 'none')) AS line
+    FROM (SELECT epoch, first_seq, lag(epoch) OVER w AS before, lag(first_seq) OVER w AS began FROM es.epoch WINDOW w AS (ORDER BY epoch)) x
+    WHERE CASE WHEN before IS NULL THEN first_seq <> 1 ELSE epoch <> before + 1 OR first_seq < began END ORDER BY epoch`,
+  `SELECT format('es.epoch: epoch %s begins at seq %s, but no event there says so', p.epoch, p.first_seq) AS line
+    FROM es.epoch p LEFT JOIN es.log l ON l.seq = p.first_seq LEFT JOIN es.event e ON e.gpos = l.gpos
+    WHERE p.epoch > (SELECT min(epoch) FROM es.epoch) AND e.type IS DISTINCT FROM 'EpochStarted' ORDER BY p.epoch`,
+  `SELECT format('es.sealer: the epoch is %s, the last of es.epoch is %s', z.epoch, coalesce(top::text, 'none')) AS line
+    FROM es.sealer z, (SELECT max(epoch) AS top FROM es.epoch) m WHERE z.epoch IS DISTINCT FROM top`,
   `SELECT format('es.log: seq %s stands where %s was expected; numbers are missing or were added', seq, n) AS line
     FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM es.log) x WHERE seq <> n ORDER BY seq`,
   `SELECT format('es.sealer: last_seq is %s, but the last number of es.log is %s', last_seq, top) AS line

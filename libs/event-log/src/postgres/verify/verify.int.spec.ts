@@ -2,6 +2,7 @@ import { jest } from '@jest/globals';
 import type { Database } from '@waybill/platform';
 import { testDatabase } from '@waybill/testing/postgres';
 import { PushHistory } from '../../testing/push-history.js';
+import { beginEpoch } from '../epoch.js';
 import { SealPass } from '../seal-pass.js';
 import { verifyLog } from './verify.js';
 
@@ -75,8 +76,15 @@ describe('log:verify', () => {
     ['a pending row of a numbered event', `INSERT INTO es.pending VALUES (1)`, /^es\.pending: gpos 1 has its number already/],
     ['an event of an unknown type', `UPDATE es.event SET type = 'TagSigned' WHERE gpos = 5`, /does not know the type/],
     ['an event in the wrong stream', `UPDATE es.stream SET name = name || 'x' WHERE stream_id = 1`, /belongs in the stream/],
+    ['an epoch that falls back', 'UPDATE es.epoch SET first_seq = 1 WHERE epoch = 3', /^es\.epoch: epoch 3 begins at seq 1, the one before it \(2\) at \d+/],
+    ['an epoch that was left out', 'DELETE FROM es.epoch WHERE epoch = 2', /^es\.epoch: epoch 3 begins at seq \d+, the one before it \(1\) at 1/],
+    ['an epoch that begins earlier than it did', 'UPDATE es.epoch SET first_seq = first_seq - 1 WHERE epoch = 2', /^es\.epoch: epoch 2 begins at seq \d+, but no event there says so/],
+    ['an epoch that was taken away', 'DELETE FROM es.epoch WHERE epoch = 3', /^es\.sealer: the epoch is 3, the last of es\.epoch is 2/],
+    ['a log before the epoch that is not the one that it began after', 'UPDATE es.log SET leaf = sha256(leaf) WHERE seq = 1', /^es\.log: the event at seq \d+ says that the leaves before it have the root [0-9a-f]{64}, they have [0-9a-f]{64}/],
   ])('sees %s', async (_, damage, words) => {
     await seal();
+    await beginEpoch(database, 'failover');
+    await beginEpoch(database, 'failover');
     expect((await verifyLog(database)).differences).toEqual([]);
     await database.sql(damage);
     expect((await verifyLog(database)).differences).toContainEqual(expect.stringMatching(words));

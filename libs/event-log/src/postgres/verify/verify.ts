@@ -1,7 +1,7 @@
-import { EventUnreadable, foldEvent, leafHash } from '@waybill/events';
+import { epochStarted, EventUnreadable, foldEvent, leafHash, MerkleFrontier } from '@waybill/events';
 import type { SealedEvent, StoredEvent } from '@waybill/events';
 import type { Database, Sql } from '@waybill/platform';
-import { EVENT_COLUMNS, sealedEvent, storedEvent } from '../event-row.js';
+import { epochAt, EVENT_COLUMNS, sealedEvent, storedEvent } from '../event-row.js';
 import type { EventRow, SealedRow } from '../event-row.js';
 import { FoldedState } from './folded-state.js';
 import { LIVE_STATE } from './live-state.js';
@@ -12,7 +12,7 @@ const BATCH = 1000;
 const SHOWN = 50;
 
 // Outer joins: a number whose event is gone must not end the batch early; it is reported by the checks of the log.
-const SEALED = `SELECT l.seq, l.leaf, e.gpos IS NULL OR s.stream_id IS NULL AS missing, z.log_id, z.epoch, ${EVENT_COLUMNS}
+const SEALED = `SELECT l.seq, l.leaf, e.gpos IS NULL OR s.stream_id IS NULL AS missing, z.log_id, coalesce(${epochAt('l.seq')}, 0) AS epoch, ${EVENT_COLUMNS}
   FROM (SELECT * FROM es.log WHERE seq > $1 ORDER BY seq LIMIT ${BATCH}) l
   LEFT JOIN es.event e ON e.gpos = l.gpos LEFT JOIN es.stream s ON s.stream_id = e.stream_id JOIN es.sealer z ON z.id = 1 ORDER BY l.seq`;
 const PENDING = `SELECT ${EVENT_COLUMNS}
@@ -53,6 +53,7 @@ export async function verifyLog(database: Database): Promise<LogReport> {
 
 class Verification {
   readonly #differences: string[] = [];
+  readonly #tree = new MerkleFrontier();
   #truncated = false;
 
   constructor(private readonly sql: Sql, private readonly state: FoldedState) {}
@@ -74,7 +75,10 @@ class Verification {
     let after = 0;
     for (;;) {
       const rows = await this.sql<SealedRow & { leaf: Buffer; missing: boolean }>(SEALED, [after]);
-      for (const row of rows) if (!row.missing) this.#foldNumbered(sealedEvent(row), row.leaf);
+      for (const row of rows) {
+        if (!row.missing) this.#foldNumbered(sealedEvent(row), row.leaf);
+        this.#tree.add(row.leaf);
+      }
       await this.state.flush();
       folded += rows.length;
       const last = rows.at(-1);
@@ -102,6 +106,16 @@ class Verification {
       this.#report(`es.log: the leaf of seq ${event.seq} is not that of its event (${event.type} in ${event.stream}); one of them was changed`);
     }
     this.#fold(event);
+    if (event.type === epochStarted.type) this.#checkEpoch(event);
+  }
+
+  /** What the event that begins an epoch says of the log before it. */
+  #checkEpoch(event: SealedEvent): void {
+    const said = readable(event);
+    if (said === undefined) return;
+    const root = this.#tree.size === 0 ? null : this.#tree.root().toString('hex');
+    if (said.epoch !== event.epoch) this.#report(`es.log: the event at seq ${event.seq} begins epoch ${said.epoch}, but stands in epoch ${event.epoch}`);
+    if (said.previous_root !== root) this.#report(`es.log: the event at seq ${event.seq} says that the leaves before it have the root ${said.previous_root}, they have ${root}`);
   }
 
   #fold(event: StoredEvent): void {
@@ -125,6 +139,15 @@ class Verification {
   #report(line: string): void {
     if (this.#differences.length < SHOWN) this.#differences.push(line);
     else this.#truncated = true;
+  }
+}
+
+/** Undefined where the fold has reported that it cannot be read. */
+function readable(event: SealedEvent): ReturnType<typeof epochStarted.read>['data'] | undefined {
+  try {
+    return epochStarted.read(event).data;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,7 +1,12 @@
+export { beginEpochCommand } from './begin-epoch.js';
 export { bootstrap, bootstrapSetUp } from './bootstrap.js';
+export { checkBlobsCommand } from './check-blobs.js';
+export { runCommand, runNamedCommand } from './command.js';
+export type { Command } from './command.js';
 export { setUp, stepsOf } from './set-up.js';
 export type { SetUpStep } from './set-up.js';
 export { ROLES } from './roles.js';
 export type { Role } from './roles.js';
 export { startRoles } from './start-roles.js';
 export type { RunningProcess } from './start-roles.js';
+export { verifyLogCommand } from './verify-log.js';

@@ -38,7 +38,7 @@ GRANT EXECUTE ON FUNCTION reg.put_manifest_v1, reg.delete_manifest_v1, reg.delet
 
 -- relay: numbers events, and hands them on. It never writes an event, and changes no number that was given. es.actor has personal data, events do not.
 GRANT USAGE ON SCHEMA es TO waybill_relay;
-GRANT SELECT ON es.stream, es.event, es.pending, es.log, es.sealer, es.consumer TO waybill_relay;
+GRANT SELECT ON es.stream, es.event, es.pending, es.log, es.sealer, es.epoch, es.consumer TO waybill_relay;
 GRANT SELECT ON SEQUENCE es.gpos TO waybill_relay;
 GRANT DELETE ON es.pending TO waybill_relay;
 GRANT INSERT ON es.log TO waybill_relay;

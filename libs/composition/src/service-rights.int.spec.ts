@@ -46,7 +46,7 @@ const RELATIONS: Readonly<Record<ServiceName, readonly string[]>> = {
   blobs: ['SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'SELECT reg.blob', 'SELECT reg.blob_link', 'SELECT reg.repo', 'SELECT reg.upload_session.state', 'USAGE reg'],
   manifests: ['SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'SELECT reg.content', 'SELECT reg.manifest', 'SELECT reg.referrer', 'SELECT reg.repo', 'SELECT reg.tag', 'USAGE reg'],
   relay: [
-    'DELETE es.pending', 'INSERT es.consumer', 'INSERT es.log', 'INSERT es.relay_partition', 'SELECT es.consumer', 'SELECT es.event', 'SELECT es.gpos', 'SELECT es.log', 'SELECT es.pending', 'SELECT es.relay_partition', 'SELECT es.sealer', 'SELECT es.stream',
+    'DELETE es.pending', 'INSERT es.consumer', 'INSERT es.log', 'INSERT es.relay_partition', 'SELECT es.consumer', 'SELECT es.epoch', 'SELECT es.event', 'SELECT es.gpos', 'SELECT es.log', 'SELECT es.pending', 'SELECT es.relay_partition', 'SELECT es.sealer', 'SELECT es.stream',
     'SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'UPDATE es.consumer', 'UPDATE es.relay_partition', 'UPDATE es.sealer.last_seq', 'UPDATE es.sealer.tree', 'USAGE es',
   ],
 };

@@ -6,7 +6,7 @@ export { isNotModified, namesDigest } from './http/conditional.js';
 export { Gateway } from './gateway/gateway.js';
 export type { ForwardTo } from './gateway/gateway.js';
 export { Service } from './gateway/service.js';
-export type { ReplicaState } from './gateway/service.js';
+export type { ReplicaState } from './gateway/probe.js';
 export { TrustedProxies } from './http/client-address.js';
 export { FrontController } from './http/front-controller.js';
 export type { FrontControllerOptions, ObserveRequest } from './http/front-controller.js';

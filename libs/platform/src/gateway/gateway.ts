@@ -1,12 +1,13 @@
-import { OciError, unsupported } from '@waybill/oci';
+import { OciError } from '@waybill/oci';
 import type { OciRequest } from '@waybill/oci';
-import { errorCode } from '../error-code.js';
 import type { TrustedProxies } from '../http/client-address.js';
 import type { Exchange } from '../http/exchange.js';
 import { hasBody } from '../http/has-body.js';
 import type { HealthCheck } from '../http/health.js';
-import { requestHeaders } from './forwarded-headers.js';
-import { Hop } from './hop.js';
+import { requestHead } from './forwarded-headers.js';
+import type { BodyFraming } from './forwarded-headers.js';
+import { Hop, changesNothing } from './hop.js';
+import { AnswerTimeout } from './replica-connection.js';
 import { RequestBody } from './request-body.js';
 import type { Replica, Service } from './service.js';
 
@@ -55,24 +56,22 @@ export class Gateway {
    * @throws OciError UNAVAILABLE (503)
    */
   private async forward(service: Service, exchange: Exchange): Promise<void> {
-    const sendsBody = carriesBody(exchange);
-    const headers = requestHeaders(exchange, this.trusted.client(exchange.request), sendsBody);
+    const framing = bodyFraming(exchange);
+    const head = requestHead(exchange, this.trusted.client(exchange.request), framing);
     let tried: Set<Replica> | undefined;
     let failure: unknown;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const replica = service.choose(tried);
       if (replica === undefined) break;
-      const body = sendsBody ? new RequestBody(exchange.request) : undefined;
-      const hop = new Hop(replica, exchange, { headers, body });
+      const body = framing === 'none' ? undefined : new RequestBody(exchange.request, framing === 'chunked');
+      const hop = new Hop(replica, exchange, { head, body, answerMs: service.answerMs });
       try {
         return await hop.run();
       } catch (error) {
         failure = error;
         if (hop.answered || isGone(exchange)) throw error;
-        // not the replica's fault: one malformed request must not take it out of service
-        if (errorCode(error) === 'UND_ERR_INVALID_ARG') throw unsupported('the request line or a header has a character that cannot be passed on', 400);
         // a request that takes too long takes as long elsewhere, and says nothing of the replica
-        if (errorCode(error) === 'UND_ERR_HEADERS_TIMEOUT') throw brokenOff(service, error);
+        if (error instanceof AnswerTimeout) throw brokenOff(service, error);
         // a client that stalls in its body is cut by whoever looks first, which may be the replica
         if (!isSending(exchange, body)) service.lost(replica, hop.sent ? 'failing' : 'away');
         if (hop.sent && !changesNothing(exchange)) throw brokenOff(service, error);
@@ -85,8 +84,9 @@ export class Gateway {
 }
 
 /** A body where none is expected stays unread, as a service would leave it. */
-function carriesBody({ request }: Exchange): boolean {
-  return (request.method === 'POST' || request.method === 'PUT' || request.method === 'PATCH') && hasBody(request);
+function bodyFraming({ request }: Exchange): BodyFraming {
+  if ((request.method !== 'POST' && request.method !== 'PUT' && request.method !== 'PATCH') || !hasBody(request)) return 'none';
+  return request.headers['transfer-encoding'] === undefined ? 'length' : 'chunked';
 }
 
 function isGone({ request, response }: Exchange): boolean {
@@ -96,10 +96,6 @@ function isGone({ request, response }: Exchange): boolean {
 /** Whether the replica waited for the client. */
 function isSending({ request }: Exchange, body: RequestBody | undefined): boolean {
   return body?.taken === true && !request.complete;
-}
-
-function changesNothing({ request }: Exchange): boolean {
-  return request.method === 'GET' || request.method === 'HEAD';
 }
 
 function nobodyAnswers({ name }: Service, cause: unknown): OciError {

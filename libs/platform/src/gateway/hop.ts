@@ -1,44 +1,69 @@
-import type { Dispatcher } from 'undici';
-import { countChunk } from '../chunk-garbage.js';
 import { endAfterBody } from '../http/error-writer.js';
 import type { Exchange } from '../http/exchange.js';
-import { responseHeaders } from './forwarded-headers.js';
+import type { ReplicaCall, ReplicaConnection } from './replica-connection.js';
 import type { RequestBody } from './request-body.js';
+import type { ResponseHead } from './response-head.js';
 import type { Replica } from './service.js';
 
 /** What goes to the replica. */
 export interface Outgoing {
-  readonly headers: string[];
+  readonly head: string;
   readonly body: RequestBody | undefined;
+  readonly answerMs: number;
 }
+
+/** Chunks of an answer that the client has not taken, at most; of 256 KiB each at the largest. */
+const AHEAD = 2;
+/** Bytes of an answer up to which it is written as text together with its head, which saves a copy and a list of two for the system. */
+const SHORT = 16 * 1024;
 
 /**
  * One request at one replica: streams the body there and the answer back, each side waiting for the other. Whoever goes away takes the other side
  * along; an answer that broke off ends the client's connection, so that no part is taken for the whole.
  */
-export class Hop implements Dispatcher.DispatchHandler {
+export class Hop implements ReplicaCall {
   /** The request is on its way: the replica may have done what it asks. */
   sent = false;
   /** The client has the beginning of an answer. */
   answered = false;
-  private controller: Dispatcher.DispatchController | undefined;
+  private connection: ReplicaConnection | undefined;
+  /** Chunks that the system has not taken yet. */
+  private ahead = 0;
   private resolve: () => void = () => undefined;
   private reject: (error: unknown) => void = () => undefined;
 
   constructor(private readonly replica: Replica, private readonly exchange: Exchange, private readonly outgoing: Outgoing) {}
 
+  get toHead(): boolean {
+    return this.exchange.request.method === 'HEAD';
+  }
+
+  get head(): string {
+    return this.outgoing.head;
+  }
+
+  get hasBody(): boolean {
+    return this.outgoing.body !== undefined;
+  }
+
+  get repeatable(): boolean {
+    return changesNothing(this.exchange);
+  }
+
+  get answerMs(): number {
+    return this.outgoing.answerMs;
+  }
+
   /** Resolves when the answer is the client's. Rejects with what went wrong between here and the replica, or with the client's leaving. */
   async run(): Promise<void> {
-    const { request, response } = this.exchange;
+    const { response } = this.exchange;
     this.replica.pending += 1;
     response.once('close', this.onClose);
     try {
       await new Promise<void>((resolve, reject) => {
         this.resolve = resolve;
         this.reject = reject;
-        const { headers, body } = this.outgoing;
-        // reset: undici would else close the connection of every HEAD
-        this.replica.pool.dispatch({ method: methodOf(request.method), path: request.url ?? '/', headers, body: body ?? null, reset: false }, this);
+        this.replica.pool.start(this);
       });
     } finally {
       response.off('close', this.onClose);
@@ -46,65 +71,76 @@ export class Hop implements Dispatcher.DispatchHandler {
     }
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.sent = true;
-    this.controller = controller;
-    if (this.exchange.response.destroyed) controller.abort(clientGone());
+  onStart(connection: ReplicaConnection): void {
+    this.connection = connection;
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    if (status < 200) return;
+  onSending(): void {
+    const { connection } = this;
+    this.sent = true;
+    if (connection !== undefined) this.outgoing.body?.start(connection.socket, () => connection.bodySent());
+  }
+
+  onHead({ status, headers }: ResponseHead, whole: Buffer | undefined): void {
     const { exchange } = this;
     const { response } = exchange;
-    this.answered = true;
-    exchange.status = status;
     // the replica refused the rest of the body: so do we
-    if (this.outgoing.body !== undefined && !exchange.request.complete) response.shouldKeepAlive = false;
-    response.writeHead(status, responseHeaders(Array.isArray(controller.rawHeaders) ? controller.rawHeaders : []));
+    if (this.isEarly()) response.shouldKeepAlive = false;
+    response.writeHead(status, headers);
+    exchange.status = status;
+    this.answered = true;
+    if (whole === undefined) return;
+    exchange.bytes += whole.length;
+    if (this.isEarly()) response.write(Buffer.from(whole));
+    else if (whole.length <= SHORT) response.end(whole.toString('latin1'), 'latin1');
+    else response.end(Buffer.from(whole));
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(chunk: Buffer, free: () => void): boolean {
     const { exchange } = this;
     exchange.bytes += chunk.length;
-    countChunk(chunk.length);
-    if (exchange.response.write(chunk)) return;
-    controller.pause();
-    exchange.response.once('drain', () => controller.resume());
+    this.ahead += 1;
+    exchange.response.write(chunk, () => {
+      free();
+      this.ahead -= 1;
+      if (this.ahead < AHEAD) this.connection?.resume(this);
+    });
+    return this.ahead < AHEAD;
   }
 
-  onResponseEnd(): void {
-    const { exchange } = this;
-    if (exchange.response.shouldKeepAlive || exchange.request.complete) exchange.response.end();
-    else this.endEarly();
+  onEnd(): void {
+    const { request, response } = this.exchange;
+    const { body } = this.outgoing;
+    body?.stop();
+    if (this.isEarly()) {
+      // the client gets the whole answer now, and the rest of its body is read by nobody else
+      response.flushHeaders();
+      endAfterBody(this.exchange);
+    } else {
+      if (!response.writableEnded) response.end();
+      // what of the body has come is not the replica's any more, and must not stand before the client's next request
+      if (body !== undefined && !request.readableEnded) request.resume();
+    }
     this.resolve();
   }
 
-  /** The client has not sent all of its body yet: it gets the whole answer now, and the rest of the body is read by nobody else. */
-  private endEarly(): void {
-    this.exchange.response.flushHeaders();
-    // undici destroys the body after this call, which would stop the reading again
-    this.outgoing.body?.destroy();
-    setImmediate(() => endAfterBody(this.exchange));
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onFailure(error: Error): void {
+    this.outgoing.body?.stop();
     this.reject(error);
   }
 
+  /** Whether the answer comes while the client is still sending. */
+  private isEarly(): boolean {
+    return this.outgoing.body !== undefined && !this.exchange.request.complete;
+  }
+
   private readonly onClose = (): void => {
-    if (!this.exchange.response.writableFinished) this.controller?.abort(clientGone());
+    // by its code the one who answers knows that nobody is there to be told (error-writer.ts)
+    if (!this.exchange.response.writableFinished) this.connection?.abort(this, Object.assign(new Error('the client went away'), { code: 'ECONNRESET' }));
   };
 }
 
-/** By its code the one who answers knows that nobody is there to be told (error-writer.ts). */
-function clientGone(): Error {
-  return Object.assign(new Error('the client went away'), { code: 'ECONNRESET' });
-}
-
-const METHODS: Readonly<Record<string, Dispatcher.HttpMethod>> = { GET: 'GET', HEAD: 'HEAD', POST: 'POST', PUT: 'PUT', PATCH: 'PATCH', DELETE: 'DELETE' };
-
-function methodOf(method: string | undefined): Dispatcher.HttpMethod {
-  const known = METHODS[method ?? ''];
-  if (known === undefined) throw new Error(`The request grammar let the method ${method} pass, which no endpoint has.`);
-  return known;
+/** Whether the request may be sent a second time (RFC 9110 section 9.2.1). */
+export function changesNothing({ request }: Exchange): boolean {
+  return request.method === 'GET' || request.method === 'HEAD';
 }

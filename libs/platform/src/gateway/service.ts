@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns/promises';
-import { Pool } from 'undici';
 import type { Address } from '../config/config-values.js';
-
-/** `ready` serves; `failing` answers, but a dependency of it does not, or it is stopping, or nobody asked it yet; `away` takes no connection. */
-export type ReplicaState = 'ready' | 'failing' | 'away';
+import { probe } from './probe.js';
+import type { ReplicaState } from './probe.js';
+import { ReplicaPool } from './replica-pool.js';
+import type { ReplicaAddress } from './replica-connection.js';
 
 /** One process of a service, by the address that it listens on. */
 export class Replica {
@@ -11,7 +11,12 @@ export class Replica {
   pending = 0;
   state: ReplicaState = 'failing';
 
-  constructor(readonly origin: string, readonly pool: Pool) {}
+  readonly pool: ReplicaPool;
+
+  /** @param origin `http://address:port`, by which it is told apart */
+  constructor(readonly origin: string, address: ReplicaAddress) {
+    this.pool = new ReplicaPool(address);
+  }
 }
 
 export interface ServiceOptions {
@@ -27,10 +32,8 @@ export interface ServiceOptions {
 }
 
 const PROBE_MS = 1_000;
-/** Milliseconds that a probe may take, and a connection to be made. */
-const REACH_MS = 2_000;
-/** Below the 75 s of our services (http.keepAliveTimeout), so that it is we who close, and never the service in the middle of our request. */
-const KEEP_ALIVE_MS = 60_000;
+/** Milliseconds between two looks at what takes too long, at most; less where an answer may take less. */
+const SWEEP_MS = 500;
 
 /**
  * The replicas of one service: found by DNS or listed, asked for their readiness every second, and chosen by how few requests they have. A replica
@@ -39,6 +42,7 @@ const KEEP_ALIVE_MS = 60_000;
 export class Service {
   private replicas: readonly Replica[] = [];
   private timer: NodeJS.Timeout | undefined;
+  private sweeper: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
   private discovering: Promise<void> | undefined;
   private turn = 0;
@@ -49,8 +53,15 @@ export class Service {
     return this.options.name;
   }
 
+  /** Milliseconds from the last byte of a request to the first of its answer, at most. */
+  get answerMs(): number {
+    return this.options.answerMs;
+  }
+
   /** Resolves after the first look, whatever that found. */
   async start(): Promise<void> {
+    const sweep = (): void => this.replicas.forEach(({ pool }) => pool.sweep());
+    this.sweeper = setInterval(sweep, Math.min(SWEEP_MS, this.options.answerMs)).unref();
     await this.discover();
     const turn = (): void => {
       void this.discover();
@@ -62,7 +73,8 @@ export class Service {
   async stop(): Promise<void> {
     clearInterval(this.timer);
     await Promise.all([this.discovering, this.looking]);
-    await Promise.all(this.replicas.map(({ pool }) => pool.destroy()));
+    clearInterval(this.sweeper);
+    for (const { pool } of this.replicas) pool.destroy();
   }
 
   /** The ready replica with the fewest requests under way, in turn where several have as few; a failing one where none is ready. */
@@ -94,7 +106,7 @@ export class Service {
   }
 
   private async ask(replicas: readonly Replica[]): Promise<void> {
-    await Promise.all(replicas.map(async (replica) => this.set(replica, await probe(replica))));
+    await Promise.all(replicas.map(async (replica) => this.set(replica, await probe(replica.pool))));
   }
 
   private discover(): Promise<void> {
@@ -104,13 +116,13 @@ export class Service {
 
   private async discoverOnce(): Promise<void> {
     const answers = await Promise.all(this.options.addresses.map(resolve));
-    const origins = new Set(answers.flatMap((answer) => answer ?? []));
+    const addresses = new Map(answers.flatMap((answer) => answer ?? []).map((address) => [originOf(address), address]));
     // a resolver that does not answer has not told that anybody is gone
-    const gone = answers.includes(undefined) ? [] : this.replicas.filter(({ origin }) => !origins.has(origin));
-    for (const { origin } of this.replicas) origins.delete(origin);
-    const found = [...origins].map((origin) => new Replica(origin, this.open(origin)));
+    const gone = answers.includes(undefined) ? [] : this.replicas.filter(({ origin }) => !addresses.has(origin));
+    for (const { origin } of this.replicas) addresses.delete(origin);
+    const found = [...addresses].map(([origin, address]) => new Replica(origin, address));
     this.replicas = [...this.replicas.filter((replica) => !gone.includes(replica)), ...found];
-    for (const { pool } of gone) pool.close().catch(() => undefined);
+    for (const { pool } of gone) pool.retire();
     await this.ask(found);
   }
 
@@ -119,18 +131,6 @@ export class Service {
     replica.state = state;
     this.options.onState?.(replica);
   }
-
-  private open(origin: string): Pool {
-    return new Pool(origin, {
-      allowH2: false,
-      connectTimeout: REACH_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-      headersTimeout: this.options.answerMs,
-      // both ends time a body that does not move: the service its client, who is we, and the gateway its own
-      bodyTimeout: 0,
-    });
-  }
 }
 
 function isBetter(one: Replica, other: Replica): boolean {
@@ -138,18 +138,12 @@ function isBetter(one: Replica, other: Replica): boolean {
   return one.pending < other.pending;
 }
 
-/** The origins with addresses in place of the name. Undefined where the name cannot be resolved. */
-async function resolve({ host, port }: Address): Promise<string[] | undefined> {
+/** With addresses in place of the name. Undefined where the name cannot be resolved. */
+async function resolve({ host, port }: Address): Promise<ReplicaAddress[] | undefined> {
   const addresses = await lookup(host, { all: true }).catch(() => undefined);
-  return addresses?.map(({ address, family }) => `http://${family === 6 ? `[${address}]` : address}:${port}`);
+  return addresses?.map(({ address }) => ({ host: address, port }));
 }
 
-async function probe({ pool }: Replica): Promise<ReplicaState> {
-  try {
-    const { statusCode, body } = await pool.request({ method: 'GET', path: '/readyz', headersTimeout: REACH_MS, bodyTimeout: REACH_MS });
-    await body.dump();
-    return statusCode === 200 ? 'ready' : 'failing';
-  } catch {
-    return 'away';
-  }
+function originOf({ host, port }: ReplicaAddress): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -1,7 +1,26 @@
 import { jest } from '@jest/globals';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mediaTypes, RegistryClient, RegistryProcess, requireBinaries, temporaryFolder, type RegistryUnderTest, type TemporaryFolder } from '@waybill/testing';
+import { mediaTypes, RegistryClient, RegistryProcess, requireBinaries, startSplitRegistry, temporaryFolder, type RegistryUnderTest, type StartRegistry, type TemporaryFolder } from '@waybill/testing';
+import { testDatabase } from '@waybill/testing/postgres';
+
+/** What the clients meet: every topology, or the registry at `WAYBILL_E2E_BASE_URL`. */
+const TOPOLOGIES: Readonly<Record<string, StartRegistry>> = topologies(process.env['WAYBILL_E2E_BASE_URL']);
+
+function topologies(baseUrl: string | undefined): Readonly<Record<string, StartRegistry>> {
+  if (baseUrl !== undefined) return { [baseUrl]: () => Promise.resolve({ baseUrl, logs: () => '', stop: () => Promise.resolve() }) };
+  return { 'one process': () => RegistryProcess.start(), 'two replicas of each service behind a gateway': startSplit };
+}
+
+async function startSplit(): Promise<RegistryUnderTest> {
+  const database = await testDatabase({ migrated: false });
+  const registry = await startSplitRegistry({ databaseUrl: database.url });
+  const stop = async (): Promise<void> => {
+    await registry.stop();
+    await database.close();
+  };
+  return { baseUrl: registry.baseUrl, logs: () => registry.logs(), stop };
+}
 
 /** A registry and a folder for the specs of one client. */
 export class Workbench {
@@ -11,10 +30,8 @@ export class Workbench {
     private readonly folder: TemporaryFolder,
   ) {}
 
-  /** `apps/registry` in a process of its own, or the registry at `WAYBILL_E2E_BASE_URL`. */
-  static async open(): Promise<Workbench> {
-    const baseUrl = process.env['WAYBILL_E2E_BASE_URL'];
-    const registry = baseUrl === undefined ? await RegistryProcess.start() : { baseUrl, logs: () => '', stop: () => Promise.resolve() };
+  static async open(start: StartRegistry): Promise<Workbench> {
+    const registry = await start();
     return new Workbench(registry, new RegistryClient(registry.baseUrl), await temporaryFolder('cli'));
   }
 
@@ -59,7 +76,7 @@ export interface ClientSpec<N extends string> {
   readonly binaries: Readonly<Record<N, string>>;
 }
 
-/** Declares the tests of a client with a registry of their own. Where a program is missing they are left out in plain words, except in CI. */
+/** Declares the tests of a client, once for each topology, with a registry of their own. Where a program is missing they are left out in plain words, except in CI. */
 export function describeClient<const N extends string>(name: string, programs: readonly N[], declare: (spec: ClientSpec<N>) => void): void {
   const binaries = requireBinaries(...programs);
   if (binaries === undefined) {
@@ -67,10 +84,10 @@ export function describeClient<const N extends string>(name: string, programs: r
     return;
   }
   jest.setTimeout(120_000);
-  describe(name, () => {
+  describe.each(Object.entries(TOPOLOGIES))(`${name}, %s`, (_, start) => {
     let open: Workbench | undefined;
     beforeAll(async () => {
-      open = await Workbench.open();
+      open = await Workbench.open(start);
     });
     afterAll(async () => {
       await open?.close();

@@ -101,22 +101,26 @@ function ours(name: string, spec: string): Contender {
   if (!existsSync(main)) throw new Error(`${main} is not there. Build ${checkout} first: npx tsc -b`);
   const { flags, environment } = startCommand(checkout);
   const extra = Object.fromEntries(settings.map((setting) => [setting.slice(0, setting.indexOf('=')), setting.slice(setting.indexOf('=') + 1)]));
+  const start = (app: string, further: Readonly<Record<string, string>>): Contender['command'] => (dataDir, port, metricsPort) => ({
+    file: ownNode(dataDir),
+    args: [...flags, join(checkout, 'apps', app, 'dist/main.js')],
+    env: {
+      ...environment,
+      WAYBILL_LOG_LEVEL: 'silent',
+      WAYBILL_HTTP_ADDRESS: `127.0.0.1:${port}`,
+      WAYBILL_METRICS_ADDRESS: `127.0.0.1:${metricsPort}`,
+      WAYBILL_DATA_DIR: join(dataDir, 'data'),
+      ...further,
+      ...extra,
+    },
+  });
+  const about = `${firstLine('git', '-C', checkout, 'log', '-1', '--format=%h')}; filesystem with fsync, its own Postgres with fsync${settings.map((setting) => `, ${setting}`).join('')}`;
   return {
     name,
     kind: 'ours',
-    about: `${firstLine('git', '-C', checkout, 'log', '-1', '--format=%h')}; filesystem with fsync, its own Postgres with fsync${settings.map((setting) => `, ${setting}`).join('')}`,
-    command: (dataDir, port, metricsPort) => ({
-      file: ownNode(dataDir),
-      args: [...flags, main],
-      env: {
-        ...environment,
-        WAYBILL_LOG_LEVEL: 'silent',
-        WAYBILL_HTTP_ADDRESS: `127.0.0.1:${port}`,
-        WAYBILL_METRICS_ADDRESS: `127.0.0.1:${metricsPort}`,
-        WAYBILL_DATA_DIR: join(dataDir, 'data'),
-        ...extra,
-      },
-    }),
+    about,
+    command: start('registry', {}),
+    gateway: (address) => ({ name: `${name}, gateway`, kind: 'ours', about, command: start('gateway', { WAYBILL_GATEWAY_BLOBS: address, WAYBILL_GATEWAY_MANIFESTS: address }) }),
   };
 }
 

@@ -16,6 +16,8 @@ export interface Contender {
   readonly about: string;
   /** Writes any configuration file into `dataDir` and returns the command line and environment that serve 127.0.0.1:`port`. */
   command(dataDir: string, port: number, metricsPort: number): LaunchCommand;
+  /** A gateway of the same checkout in front of one process at `address` (host:port) that answers everything. Ours only. */
+  gateway?(address: string): Contender;
 }
 
 export interface LaunchCommand {

@@ -51,7 +51,7 @@ async function makeSchema(url: string): Promise<string> {
   const database = new PgDatabase({ url, poolSize: 1 });
   try {
     const [row] = await database.sql<{ made: number }>('SELECT es.ensure_partitions() AS made');
-    return `${run.length === 0 ? 'is current' : `ran ${run.length} migrations, up to ${run.at(-1)?.replace(/-\d+$/, '') ?? ''}`}; ${row?.made ?? 0} partitions made`;
+    return `${run.length === 0 ? 'is current' : `ran ${run.length} ${run.length === 1 ? 'migration' : 'migrations'}, up to ${run.at(-1)?.replace(/-\d+$/, '') ?? ''}`}; ${row?.made ?? 0} partitions made`;
   } finally {
     await database.close();
   }
@@ -92,8 +92,8 @@ async function whenThere(step: SetUpStep, deadline: number, say: (line: string) 
     try {
       return await step.run();
     } catch (error) {
-      if (!isAway(error)) throw error;
       const reason = reasonOf(error);
+      if (!isAway(error)) throw new Error(`${step.name}, at ${step.server}: ${reason}`, { cause: error });
       if (performance.now() > deadline) throw new Error(`${step.name}: gave up waiting for ${step.server}, as setup.wait says. ${reason}`, { cause: error });
       if (performance.now() < toldAt + TELL_EVERY_MS) continue;
       say(`${step.name}: waits for ${step.server}. ${reason}`);

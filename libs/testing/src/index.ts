@@ -8,6 +8,7 @@ export { HttpAnswer, isRecord, type HttpRequest, type RequestBody } from './http
 export { mediaTypes } from './media-types.js';
 export { KafkaServer, requireKafka, type KafkaPrograms, type KafkaServerOptions } from './kafka-server.js';
 export { startMinio, startVersityGateway, type S3Server } from './s3-server.js';
+export { laterBuild } from './later-build.js';
 export { locationOf, openUpload, pushBlob, pushContent, pushManifest } from './push.js';
 export { freshBytes, inPieces, seededBytes } from './random-bytes.js';
 export { RawConnection } from './raw-connection.js';

@@ -49,6 +49,23 @@ it('serves at every replica at once what was pushed through one', async () => {
   }
 });
 
+it('gives the events of both services their numbers at the relay alone, and each process is ready by what itself uses', async () => {
+  await pushContent(client, 'split/numbered', content(), { latest: 'image' });
+  const unnumbered = async (): Promise<number> => (await database.database.sql<{ n: number }>('SELECT count(*)::int AS n FROM es.pending'))[0]?.n ?? -1;
+  for (const end = Date.now() + 5_000; (await unnumbered()) > 0 && Date.now() < end; await delay(25));
+  expect(await unnumbered()).toBe(0);
+  expect(await database.database.sql('SELECT usename FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE $1 AND pid <> pg_backend_pid() GROUP BY 1', ['%es.pending%'])).toEqual([{ usename: 'waybill_relay' }]);
+  const used = async ({ metricsUrl }: { readonly metricsUrl: string }): Promise<unknown> => (await fetch(`${metricsUrl}/readyz`)).json();
+  expect(await Promise.all([registry.relay, ...registry.blobs, ...registry.manifests].map(used))).toEqual([
+    { status: 'ready', checks: { database: 'ok', sealer: 'ok' } },
+    ...registry.blobs.map(() => ({ status: 'ready', checks: { database: 'ok', storage: 'ok' } })),
+    ...registry.manifests.map(() => ({ status: 'ready', checks: { database: 'ok' } })),
+  ]);
+  const gauges = async ({ metricsUrl }: { readonly metricsUrl: string }): Promise<string[]> => [...(await (await fetch(`${metricsUrl}/metrics`)).text()).matchAll(/^(waybill_(?:log|upload)_\w+)/gm)].map((found) => found[1] ?? '');
+  expect(await gauges(registry.relay)).toEqual(['waybill_log_last_seq', 'waybill_log_pending_seconds']);
+  expect(await Promise.all([...registry.blobs.slice(1), ...registry.manifests.slice(1)].map(gauges))).toEqual([['waybill_upload_sessions'], []]);
+});
+
 it('tells the services which client and which request it is', async () => {
   await client.get('/v2/split/visible/manifests/latest', { 'X-Request-Id': 'told-by-the-client', 'X-Forwarded-For': '203.0.113.9' });
   await logsAreWritten();

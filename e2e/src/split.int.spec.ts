@@ -8,7 +8,7 @@ let database: TestDatabase | undefined;
 describeRegistry(
   'two replicas each of the services blobs and manifests behind a gateway, each with the rights of its own role',
   async () => {
-    // Without a schema: the services wait for the set-up step, and log in as the roles that it makes.
+    // Without a schema: the set-up step makes it, and the services log in as the roles that it makes.
     database = await testDatabase({ migrated: false });
     return startSplitRegistry({ databaseUrl: database.url });
   },

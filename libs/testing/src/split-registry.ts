@@ -26,12 +26,11 @@ export async function startSplitRegistry({ databaseUrl, settings = {}, replicas 
   const folder = await temporaryFolder('split');
   const service = (app: 'blobs' | 'manifests'): Promise<RegistryProcess[]> =>
     Promise.all(Array.from({ length: replicas }, () => RegistryProcess.start({ app, dataFolder: folder.path, databaseUrl: serviceUrl(databaseUrl, app), settings })));
-  // all at once: the services have to wait for the set-up step
+  await setUpDatabase({ databaseUrl, settings });
   const [blobs, manifests, relay] = await Promise.all([
     service('blobs'),
     service('manifests'),
     RegistryProcess.start({ app: 'relay', dataFolder: folder.path, databaseUrl: serviceUrl(databaseUrl, 'relay'), settings }),
-    setUpDatabase({ databaseUrl, settings }),
   ]);
   const gateway = await RegistryProcess.start({ app: 'gateway', dataFolder: folder.path, settings: { ...settings, WAYBILL_GATEWAY_BLOBS: addresses(blobs), WAYBILL_GATEWAY_MANIFESTS: addresses(manifests) } });
   const named: [string, RegistryProcess][] = [['gateway', gateway], ['relay', relay], ...blobs.map((process, i): [string, RegistryProcess] => [`blobs ${i + 1}`, process]), ...manifests.map((process, i): [string, RegistryProcess] => [`manifests ${i + 1}`, process])];

@@ -4,7 +4,7 @@ import { verifyLog } from '@waybill/event-log/postgres';
 import { buildContent, laterBuild, pushContent, RegistryClient, RegistryProcess, serviceUrl, setUpDatabase, startSetUp, temporaryFolder, type Content, type TemporaryFolder } from '@waybill/testing';
 import { testDatabase, type TestDatabase } from '@waybill/testing/postgres';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 /** A service each of one build, behind a gateway of it. */
 interface Deployment {
@@ -75,7 +75,7 @@ it('serves from replicas of two versions at a time while the schema moves from o
       pushed.push(content);
     }
   })();
-  await delay(4_000);
+  await delay(3_000);
   expect(arrived).toBe(false);
   const sofar = pushed.length;
   expect(sofar).toBeGreaterThan(0);

@@ -38,6 +38,7 @@ describe('setUp', () => {
     const s3 = { WAYBILL_STORAGE_DRIVER: 's3', WAYBILL_STORAGE_ENDPOINT: 'http://minio:9000', WAYBILL_STORAGE_BUCKET: 'b', WAYBILL_STORAGE_ACCESS_KEY: 'a', WAYBILL_STORAGE_SECRET_KEY: 's' };
     expect(stepsOf(await config()).map(({ name }) => name)).toEqual(['schema', 'rights']);
     expect(stepsOf(await config(s3)).map(({ name, server }) => [name, server]).at(-1)).toEqual(['bucket', 'the S3 server at http://minio:9000']);
+    expect(stepsOf(await config({ WAYBILL_KAFKA_BROKERS: 'kafka:9092' })).map(({ name }) => name)).toEqual(['schema', 'rights', 'topics']);
     const alone = await loadConfig({});
     expect(() => stepsOf(alone)).toThrow(ConfigRefused);
   });

@@ -17,9 +17,11 @@ let database: TestDatabase;
 let data: TemporaryFolder;
 let later: TemporaryFolder;
 const running: RegistryProcess[] = [];
+/** Those of the later build, from before they serve. */
+const waiting: RegistryProcess[] = [];
 
-const start = async (app: 'blobs' | 'manifests', workspace?: string): Promise<RegistryProcess> => {
-  const process = await RegistryProcess.start({ app, dataFolder: data.path, databaseUrl: serviceUrl(database.url, app), ...(workspace === undefined ? {} : { workspace }) });
+const start = async (app: 'blobs' | 'manifests', workspace?: string, settings: Readonly<Record<string, string>> = {}): Promise<RegistryProcess> => {
+  const process = await RegistryProcess.start({ app, dataFolder: data.path, databaseUrl: serviceUrl(database.url, app), settings, ...(workspace === undefined ? {} : { workspace, spawned: (early) => waiting.push(early) }) });
   running.push(process);
   return process;
 };
@@ -75,8 +77,10 @@ it('serves from replicas of two versions at a time while the schema moves from o
       pushed.push(content);
     }
   })();
-  await delay(3_000);
-  expect(arrived).toBe(false);
+  const wait = (replica: RegistryProcess): boolean => replica.logs().includes('waiting for the set-up step of this version: the schema of the database is older than migration 9000');
+  for (const end = Date.now() + 20_000; waiting.filter(wait).length < 2 && Date.now() < end; await delay(50));
+  expect([waiting.filter(wait).length, arrived]).toEqual([2, false]);
+  for (const end = Date.now() + 5_000; pushed.length === 0 && Date.now() < end; await delay(50));
   const sofar = pushed.length;
   expect(sofar).toBeGreaterThan(0);
 
@@ -102,6 +106,9 @@ it('serves from replicas of two versions at a time while the schema moves from o
   }
   await old.gateway.ready();
   await pull(old.client, 'rolling/by-young', byYoung);
+  // with workers, too
+  const several = new RegistryClient((await start('manifests', undefined, { WAYBILL_HTTP_WORKERS: '2' })).baseUrl);
+  expect((await several.getManifest('rolling/by-young', 'latest')).status).toBe(200);
   const back = startSetUp({ databaseUrl: database.url });
   await back.ended();
   expect([back.exitCode, back.output]).toEqual([1, expect.stringContaining('newer schema than this version of Waybill knows (9000-later')]);

@@ -64,7 +64,7 @@ export async function bootstrapSetUp(): Promise<void> {
 
 function run(roles: Chosen, config: Config, logger: Logger): Promise<Running> {
   if (isGateway(roles)) return serving(startGateway(config, logger));
-  return cluster.isPrimary && config.http.workers > 1 ? superviseWorkers(config, logger) : serving(startRoles(roles, config, logger));
+  return cluster.isPrimary && config.http.workers > 1 ? superviseWorkers(roles, config, logger) : serving(startRoles(roles, config, logger));
 }
 
 async function serving(starting: Promise<RunningProcess>): Promise<Running> {

@@ -34,10 +34,16 @@ interface Bytes {
 /** Milliseconds between two looks for events of other processes, which cannot wake this one: what a split deployment adds to the way of an event, at most. */
 const POLL_OTHERS = 25;
 
-/** The registry in one process brings the schema up to date itself; a part of one waits until the set-up step has done it. @param url of the database */
+/** The registry in one process brings the schema up to date itself; a part of one waits until the set-up step has done it. */
+export async function prepareSchema(roles: readonly Role[], url: string, logger: Logger): Promise<void> {
+  if (roles.length === ROLES.length) await migrate(url);
+  else await awaitSchema(url, (what) => logger.warn(`waiting for ${what}`));
+}
+
+/** @param url of the database */
 export async function buildInfrastructure(roles: readonly Role[], config: Config, url: string, logger: Logger): Promise<Infrastructure> {
   const [, storage] = await Promise.all([
-    roles.length === ROLES.length ? migrate(url) : awaitSchema(url, (what) => logger.warn(`waiting for ${what}`)),
+    prepareSchema(roles, url, logger),
     roles.includes('blobs') ? openStorage(config, ({ operation, error }) => {
       if (error !== undefined) logger.warn({ operation, err: error }, 'the blob storage failed');
     }) : undefined,

@@ -1,10 +1,12 @@
 import cluster from 'node:cluster';
 import type { Worker } from 'node:cluster';
 import { once } from 'node:events';
-import { migrate, PgDatabase } from '@waybill/platform';
+import { PgDatabase } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
 import type { Running } from './bootstrap.js';
 import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
+import { prepareSchema } from './infrastructure.js';
+import type { Role } from './roles.js';
 
 /** Milliseconds before a worker that died is replaced: a fault that comes back at once must not become a loop. */
 const REPLACE_AFTER = 500;
@@ -13,7 +15,7 @@ const REPLACE_AFTER = 500;
  * Several processes on one log behind one address: this one owns the database server and starts the others, which share the listening
  * socket. Worker n serves its own metrics at the port of metrics.address + n - 1.
  */
-export async function superviseWorkers(config: Config, logger: Logger): Promise<Running> {
+export async function superviseWorkers(roles: readonly Role[], config: Config, logger: Logger): Promise<Running> {
   const server = await openDatabaseServer(config, logger);
   let stopping = false;
   const { host, port } = config.metrics.address;
@@ -39,7 +41,7 @@ export async function superviseWorkers(config: Config, logger: Logger): Promise<
     await server.stop();
   };
   try {
-    await migrate(server.url);
+    await prepareSchema(roles, server.url, logger);
     await warn(config, server.url, logger);
     const workers = Array.from({ length: config.http.workers }, (_, n) => start(n));
     const [address] = await Promise.all(workers.map(listening));

@@ -22,6 +22,8 @@ export interface RegistryOptions {
   readonly databaseUrl?: string;
   /** The folder of another build; this one's unless given. */
   readonly workspace?: string;
+  /** Told of the process before it is ready. */
+  readonly spawned?: (process: RegistryProcess) => void;
 }
 
 /** One of our apps in a process of its own, on ports and in a folder that nobody else uses. */
@@ -55,6 +57,7 @@ export class RegistryProcess implements RegistryUnderTest {
       ...options.settings,
     };
     const registry = new RegistryProcess(`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, join(options.workspace ?? workspace, 'apps', options.app ?? 'registry', 'dist', 'main.js'), environment, folder);
+    options.spawned?.(registry);
     try {
       await registry.#ready();
     } catch (error) {

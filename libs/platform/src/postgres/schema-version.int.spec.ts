@@ -23,6 +23,11 @@ function wait(url: string): { readonly said: string[]; readonly ended: Promise<v
   return { said, ended, done: () => done };
 }
 
+/** Until it has said something, which it does at its first look. */
+async function told({ said }: { readonly said: string[] }): Promise<void> {
+  for (const end = Date.now() + 20_000; said.length === 0 && Date.now() < end; await delay(25));
+}
+
 describe('awaitSchema', () => {
   beforeAll(async () => {
     server = await EmbeddedPostgres.start({ dataDirectory: join(root, 'data'), settings: { fsync: 'off' } });
@@ -39,18 +44,18 @@ describe('awaitSchema', () => {
   it('waits for the role, the schema, the version and the rights, one after the other, and says for which', async () => {
     const service = server.url.replace('waybill@', 'service@');
     const early = wait(service);
-    await delay(600);
+    await told(early);
     expect(early.said.join()).toContain('it does not let this user in (28000)');
 
     await owner.sql('CREATE ROLE service LOGIN');
     const noSchema = wait(service);
-    await delay(600);
+    await told(noSchema);
     expect(noSchema.said.join()).toContain('the set-up step: the database has no schema that this role may use yet');
 
     await migrate(server.url, directory);
     await owner.sql('GRANT SELECT ON public.waybill_migrations, public.waybill_rights TO service');
     const noRights = wait(service);
-    await delay(600);
+    await told(noRights);
     expect(noRights.said).toEqual(['the set-up step of this version: it has not given the rights of migration 1 yet']);
     expect([early.done(), noSchema.done(), noRights.done()]).toEqual([false, false, false]);
 
@@ -63,7 +68,7 @@ describe('awaitSchema', () => {
     await wait(server.url).ended;
     writeFileSync(join(root, '0002-second.sql'), 'SELECT 1;');
     const newer = wait(server.url);
-    await delay(600);
+    await told(newer);
     expect(newer.said).toEqual(['the set-up step of this version: the schema of the database is older than migration 2, which this program needs']);
     expect(newer.done()).toBe(false);
     await migrate(server.url, directory);

@@ -29,7 +29,7 @@ export interface OpenLogger {
 const BUFFER_LENGTH = 64 * 1024;
 /** Milliseconds that a line may stay in memory. */
 const FLUSH_MS = 250;
-const CLOSE_MS = 1_000;
+const CLOSE_MS = 5_000;
 const USER_AGENT_LENGTH = 256;
 const MESSAGE_LENGTH = 2048;
 const STACK_LENGTH = 8192;

@@ -1,4 +1,5 @@
 import { DependencyUnavailable, RegistryError } from '@waybill/oci';
+import { activeSpan } from '@waybill/platform';
 import { BlobStorage, type BlobWriter, type ByteRange, type ByteSink, type StorageKey } from './blob-storage.js';
 import { CheckedWriter } from './checked-blob-writer.js';
 import { ObjectMissing, TruncatedObject, WriterMisuse } from './errors.js';
@@ -18,7 +19,7 @@ const LONGEST_PRESIGN_SECONDS = 7 * 24 * 3600;
 
 /**
  * The one wrapper that composition puts around every adapter: checks arguments, makes unknown errors of an adapter a
- * DependencyUnavailable with the cause, and tells `observe` of each call. A sink's own error passes through as it is.
+ * DependencyUnavailable with the cause, tells `observe` of each call, and the trace of the request that makes it. A sink's own error passes through as it is.
  */
 export class CheckedBlobStorage extends BlobStorage {
   constructor(private readonly inner: BlobStorage, private readonly observe: (call: BlobStorageCall) => void = () => undefined) {
@@ -82,7 +83,14 @@ export class CheckedBlobStorage extends BlobStorage {
 
   private async call<T>(operation: BlobStorageOperation, call: () => Promise<T>, bytes: () => number = () => 0, passes: (error: unknown) => boolean = () => false): Promise<T> {
     const begin = performance.now();
-    const tell = (error: unknown): void => this.observe({ operation, milliseconds: performance.now() - begin, bytes: error === undefined ? bytes() : 0, error });
+    // a span for each chunk that had to wait would be most of a trace; the commit tells of them all
+    const span = operation === 'write' ? undefined : activeSpan()?.child(`storage ${operation}`);
+    const tell = (error: unknown): void => {
+      const told = { operation, milliseconds: performance.now() - begin, bytes: error === undefined ? bytes() : 0, error };
+      this.observe(told);
+      span?.set('waybill.bytes', told.bytes);
+      span?.end(error);
+    };
     try {
       const result = await call();
       tell(undefined);

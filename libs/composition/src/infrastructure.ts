@@ -4,14 +4,16 @@ import type { UploadKey } from '@waybill/blobs';
 import { Sealer } from '@waybill/event-log/postgres';
 import type { Relay } from '@waybill/event-log/postgres';
 import { awaitSchema, migrate, PgDatabase } from '@waybill/platform';
-import type { Config, Logger } from '@waybill/platform';
+import type { Config } from '@waybill/platform';
+import { DependencyMetrics } from './instruments.js';
+import type { Instruments } from './instruments.js';
 import { openRelay } from './open-relay.js';
 import { openStorage } from './open-storage.js';
 import { ROLES } from './roles.js';
 import type { Role } from './roles.js';
 
 /** What the roles of a process share. Built once and passed on. */
-export interface Infrastructure {
+export interface Infrastructure extends Instruments {
   readonly database: PgDatabase;
   /** Where the role blobs is. */
   readonly bytes: Bytes | undefined;
@@ -19,7 +21,6 @@ export interface Infrastructure {
   readonly sealer: Sealer | undefined;
   /** Where the role relay is and Kafka is configured. */
   readonly relay: Relay | undefined;
-  readonly logger: Logger;
   /** Ends what was begun here, after the roles have ended. */
   close(): Promise<void>;
 }
@@ -41,16 +42,16 @@ export async function prepareSchema(roles: readonly Role[], url: string, logger:
 }
 
 /** @param url of the database */
-export async function buildInfrastructure(roles: readonly Role[], config: Config, url: string, logger: Logger): Promise<Infrastructure> {
+export async function buildInfrastructure(roles: readonly Role[], config: Config, url: string, instruments: Instruments): Promise<Infrastructure> {
+  const { logger } = instruments;
+  const watch = new DependencyMetrics(instruments, roles);
   const [, storage] = await Promise.all([
     prepareSchema(roles, url, logger),
-    roles.includes('blobs') ? openStorage(config, ({ operation, error }) => {
-      if (error !== undefined) logger.warn({ operation, err: error }, 'the blob storage failed');
-    }) : undefined,
+    roles.includes('blobs') ? openStorage(config, watch.storage) : undefined,
   ]);
-  const database = new PgDatabase({ url, poolSize: config.database.poolSize, onLost: (error) => logger.warn({ err: error }, 'a database session was lost') });
+  const database = new PgDatabase({ url, poolSize: config.database.poolSize, onLost: watch.sessionLost, onStatement: watch.statement });
   const bytes = storage === undefined ? undefined : { storage, uploadKey: await readUploadKey(database) };
-  const sealer = roles.includes('relay') ? openSealer(database, roles, logger) : undefined;
+  const sealer = roles.includes('relay') ? openSealer(database, roles, watch) : undefined;
   sealer?.start();
   const relay = await openRelay(roles, config, database, logger);
   relay?.start();
@@ -59,7 +60,7 @@ export async function buildInfrastructure(roles: readonly Role[], config: Config
     bytes,
     sealer,
     relay,
-    logger,
+    ...instruments,
     async close() {
       await relay?.stop();
       await sealer?.stop();
@@ -69,9 +70,9 @@ export async function buildInfrastructure(roles: readonly Role[], config: Config
   };
 }
 
-function openSealer(database: PgDatabase, roles: readonly Role[], logger: Logger): Sealer {
+function openSealer(database: PgDatabase, roles: readonly Role[], watch: DependencyMetrics): Sealer {
   return new Sealer(database, {
     ...(roles.length === 1 ? { pollMs: POLL_OTHERS } : {}),
-    failed: (error) => logger.error({ err: error }, 'sealing failed; it is tried again'),
+    failed: watch.sealFailed,
   });
 }

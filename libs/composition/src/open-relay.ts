@@ -20,8 +20,8 @@ export async function openRelay(roles: readonly Role[], config: Config, database
 }
 
 export function gaugeRelay(metrics: Metrics, relay: Relay): void {
-  metrics.gauge('waybill_relay_lag_events', 'Sealed events that Kafka does not have yet.', async () => (await relay.lag()).events);
-  metrics.gauge('waybill_relay_lag_seconds', 'Age of the oldest sealed event that Kafka does not have yet.', async () => (await relay.lag()).seconds);
-  metrics.counter('waybill_relay_published_total', 'Events that this process has published, repetitions included.', () => relay.published);
-  metrics.counter('waybill_relay_failures_total', 'Failed attempts of this process to publish.', () => relay.failures);
+  metrics.gauge('waybill_relay_lag_events', async () => (await relay.lag()).events);
+  metrics.gauge('waybill_relay_lag_seconds', async () => (await relay.lag()).seconds);
+  metrics.counter('waybill_relay_published_total', () => relay.published);
+  metrics.counter('waybill_relay_failures_total', () => relay.failures);
 }

@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { Gateway, Metrics, Service, startHttp, TrustedProxies } from '@waybill/platform';
+import { Gateway, Metrics, openTelemetry, Service, startHttp, TrustedProxies } from '@waybill/platform';
 import type { Config, Logger, ReplicaState } from '@waybill/platform';
 import { gatewayHandlers } from './roles.js';
 import { graceMs, limitsOf } from './start-roles.js';
@@ -15,15 +15,16 @@ export async function startGateway(config: Config, logger: Logger): Promise<Runn
     answerMs: config.gateway.answerTimeout * 1000,
     onState: ({ origin, state }) => logger[state === 'ready' ? 'info' : 'warn']({ service: name, replica: origin, state }, 'a replica changed its state'),
   });
+  const telemetry = await openTelemetry(config.telemetry, 'gateway', logger);
   const [blobs, manifests] = [service('blobs'), service('manifests')];
   const trusted = new TrustedProxies(config.http.trustedProxies);
   const gateway = new Gateway([blobs, manifests], trusted);
   await gateway.start();
-  const metrics = new Metrics();
+  const metrics = new Metrics('gateway');
   for (const one of [blobs, manifests]) {
-    for (const state of STATES) metrics.gauge('waybill_gateway_replicas', 'Replicas of a service, by what the gateway knows of them.', () => one.count(state), { service: one.name, state });
+    for (const state of STATES) metrics.gauge('waybill_gateway_replicas', () => one.count(state), { service: one.name, state });
   }
-  metrics.counter('waybill_gateway_retries_total', 'Requests that went to another replica because the first one was not there.', () => gateway.retries);
+  metrics.counter('waybill_gateway_retries_total', () => gateway.retries);
   try {
     const http = await startHttp({
       module: GatewayModule,
@@ -37,15 +38,18 @@ export async function startGateway(config: Config, logger: Logger): Promise<Runn
       trusted,
       logger,
       metrics,
+      telemetry,
       checks: gateway.checks(),
     });
     const close = async (): Promise<void> => {
       await http.close();
       await gateway.stop();
+      await telemetry.close();
     };
     return { http, close };
   } catch (error) {
     await gateway.stop();
+    await telemetry.close();
     throw error;
   }
 }

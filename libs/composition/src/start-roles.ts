@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { Metrics, startHttp, TrustedProxies } from '@waybill/platform';
+import { Metrics, openTelemetry, startHttp, TrustedProxies } from '@waybill/platform';
 import type { Config, HealthCheck, HttpLimits, Logger, RunningHttp } from '@waybill/platform';
 import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
 import { buildInfrastructure } from './infrastructure.js';
@@ -27,9 +27,12 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
     for (const end of ends.splice(0).reverse()) await end();
   };
   try {
+    const telemetry = await openTelemetry(config.telemetry, roles.length === ROLES.length ? 'registry' : roles.join('-'), logger);
+    ends.push(() => telemetry.close());
+    const metrics = new Metrics(roles.join(','));
     const server = await openDatabaseServer(config, logger);
     ends.push(() => server.stop());
-    const infrastructure = await buildInfrastructure(roles, config, server.url, logger);
+    const infrastructure = await buildInfrastructure(roles, config, server.url, { logger, metrics, telemetry });
     ends.push(() => infrastructure.close());
     // of workers, the first process has said it
     if (cluster.isPrimary) await warnOfTooFewSessions(config, infrastructure.database, (text) => logger.warn(text));
@@ -45,7 +48,7 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
 function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure): Promise<RunningHttp> {
   const { module, handlers } = assemble(roles, config, infrastructure);
   const { sealer } = infrastructure;
-  const metrics = new Metrics();
+  const { metrics, telemetry } = infrastructure;
   gauge(metrics, infrastructure);
   return startHttp({
     module,
@@ -58,6 +61,7 @@ function serve(roles: readonly Role[], config: Config, infrastructure: Infrastru
     trusted: new TrustedProxies(config.http.trustedProxies),
     logger: infrastructure.logger,
     metrics,
+    telemetry,
     checks: checksOf(infrastructure),
   });
 }
@@ -101,17 +105,17 @@ function checksOf({ database, bytes, sealer }: Infrastructure): HealthCheck[] {
 /** What another role knows is counted there: this one may have no right to read it. */
 function gauge(metrics: Metrics, { database, bytes, sealer, relay }: Infrastructure): void {
   if (sealer !== undefined) {
-    metrics.gauge('waybill_log_last_seq', 'The number of the last sealed event.', async () => (await sealer.lag()).lastSeq);
-    metrics.gauge('waybill_log_pending_seconds', 'Age of the oldest event without a number.', async () => (await sealer.lag()).pendingSeconds);
+    metrics.gauge('waybill_log_last_seq', async () => (await sealer.lag()).lastSeq);
+    metrics.gauge('waybill_log_pending_seconds', async () => (await sealer.lag()).pendingSeconds);
   }
   if (relay !== undefined) gaugeRelay(metrics, relay);
   if (bytes !== undefined) {
-    metrics.gauge('waybill_upload_sessions', 'Uploads on their way.', async () => {
+    metrics.gauge('waybill_upload_sessions', async () => {
       const [row] = await database.sql<{ open: string }>(`SELECT count(*) AS open FROM reg.upload_session WHERE state = 'O'`);
       return Number(row?.open ?? 0);
     });
   }
   for (const state of ['open', 'idle', 'waiting'] as const) {
-    metrics.gauge('waybill_database_sessions', 'Sessions of the pool, and callers that wait for one.', () => database.stats[state], { state });
+    metrics.gauge('waybill_database_sessions', () => database.stats[state], { state });
   }
 }

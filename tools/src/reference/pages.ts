@@ -1,4 +1,4 @@
-import { configReference } from '@waybill/platform';
+import { configReference, metricsReference } from '@waybill/platform';
 import { eventPages } from './event-pages.js';
 
 /** A page of docs/reference that is written by `npm run docs`, committed, and compared with the code by `npm run check`. */
@@ -10,5 +10,6 @@ export interface ReferencePage {
 
 export const referencePages: readonly ReferencePage[] = [
   { file: 'config.md', render: configReference },
+  { file: 'metrics.md', render: metricsReference },
   ...eventPages(),
 ];

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { address, addresses, choice, connectionString, count, duration, flag, KEY_NOTES, list, networks, origin, secret, size, text, type KeyNotes } from './config-values.js';
+import { address, addresses, baseUrl, choice, connectionString, count, duration, flag, KEY_NOTES, list, networks, origin, secret, secretPairs, share, size, text, type KeyNotes } from './config-values.js';
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
@@ -99,6 +99,12 @@ export const CONFIG_TREE = z.strictObject({
   }).prefault({}),
   log: z.strictObject({
     level: key(choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'), 'trace, debug, info, warn, error, fatal or silent', 'Lines below it are not written. The access log is at info.'),
+  }).prefault({}),
+  telemetry: z.strictObject({
+    endpoint: key(baseUrl().optional(), 'a URL such as http://collector:4318', 'The OpenTelemetry collector that traces are sent to, by OTLP over http as JSON; `/v1/traces` is appended. Without it no trace is recorded, at no cost.'),
+    ratio: key(share().prefault(0.1), 'a number from 0 to 1', 'Share of the traces that begin here and are recorded. Of a request that brings a `traceparent`, its sender has decided.'),
+    name: key(text().prefault('waybill'), 'text such as waybill', 'Begins the name of the service in a trace; the roles of the process follow.'),
+    headers: key(secretPairs().optional(), 'name=value, separated by commas', 'Sent to the collector with every batch.', { secret: true }),
   }).prefault({}),
   data: z.strictObject({
     dir: key(text().prefault('./data'), 'the path of a directory', 'Holds everything that is not kept elsewhere: the embedded database and the blobs.'),

@@ -80,6 +80,23 @@ export const origin = () =>
     return url !== undefined && /^https?:$/.test(url.protocol) && url.pathname === '/' && url.search === '' && url.username === '' ? url.origin : undefined;
   });
 
+/** An http(s) URL without query or credentials, to which a path is appended. */
+export const baseUrl = () =>
+  value((input) => {
+    const url = typeof input === 'string' && URL.canParse(input) ? new URL(input) : undefined;
+    return url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '' && url.username === '' ? url.href.replace(/\/$/, '') : undefined;
+  });
+
+/** A part of all: 0 to 1, both included. */
+export const share = () =>
+  value((input) => {
+    const number = typeof input === 'string' && /^(\d+(\.\d+)?|\.\d+)$/.test(input.trim()) ? Number(input) : input;
+    return typeof number === 'number' && number >= 0 && number <= 1 ? number : undefined;
+  });
+
+/** name=value pairs, separated by commas. */
+export const secretPairs = () => value((input) => (typeof input === 'string' && /^[\w-]+=[^,]+(,\s*[\w-]+=[^,]+)*$/.test(input.trim()) ? new Secret(input.trim()) : undefined));
+
 const BYTES: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 

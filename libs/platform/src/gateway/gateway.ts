@@ -2,6 +2,7 @@ import { OciError } from '@waybill/oci';
 import type { OciRequest } from '@waybill/oci';
 import type { TrustedProxies } from '../http/client-address.js';
 import type { Exchange } from '../http/exchange.js';
+import { traceForward } from '../http/request-span.js';
 import { hasBody } from '../http/has-body.js';
 import type { HealthCheck } from '../http/health.js';
 import { requestHead } from './forwarded-headers.js';
@@ -47,7 +48,7 @@ export class Gateway {
 
   /** The handler of every kind of request that `service` answers. */
   to(service: Service): ForwardTo {
-    return (_request, exchange) => this.forward(service, exchange);
+    return (_request, exchange) => traceForward(service.name, exchange, () => this.forward(service, exchange));
   }
 
   /**

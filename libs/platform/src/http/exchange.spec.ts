@@ -96,7 +96,7 @@ describe('the ids of a request', () => {
     'are our own where the trace context is %s',
     async (given) => {
       const { traceparent } = await seen({ traceparent: given });
-      expect(traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+      expect(traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
       expect(traceparent).not.toBe(given);
     },
   );

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { OciRequest } from '@waybill/oci';
-import { traceparentOf } from './trace-context.js';
+import type { Span } from '../telemetry/span.js';
+import { traceparentOf } from '../telemetry/trace-context.js';
 
 /** Flat list: name, value, name, value. Node writes it with less work than an object. */
 export type HeaderList = readonly string[];
@@ -21,6 +22,8 @@ export class Exchange {
   bytes = 0;
   /** Set by the front controller; undefined where the request could not be parsed. */
   parsed: OciRequest | undefined;
+  /** Of the work for this request; undefined where its trace is not recorded. */
+  span: Span | undefined;
   private id: string | undefined;
   private trace: string | undefined;
 
@@ -32,9 +35,9 @@ export class Exchange {
     return (this.id ??= typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID());
   }
 
-  /** W3C trace context: the caller's where it is well-formed, else the beginning of a new trace. */
+  /** W3C trace context: of our span where the trace is recorded, the caller's where it is well-formed, else the beginning of a new trace. */
   get traceparent(): string {
-    return (this.trace ??= traceparentOf(this.request.headers['traceparent']));
+    return this.span?.traceparent ?? (this.trace ??= traceparentOf(this.request.headers['traceparent']));
   }
 
   get traceId(): string {

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseRequest, unsupported } from '@waybill/oci';
 import type { OciRequest, RequestKind, RequestOf } from '@waybill/oci';
+import type { Telemetry } from '../telemetry/telemetry.js';
 import { writeError } from './error-writer.js';
 import type { ReportError } from './error-writer.js';
 import { Exchange } from './exchange.js';
 import type { Guard, Handlers } from './handler.js';
+import { endRequestSpan, traceRequest } from './request-span.js';
 
 /** What is told about each answered request. `kind` is undefined where the request could not be parsed. */
 export type ObserveRequest = (exchange: Exchange, kind: RequestKind | undefined, startedAt: number) => void;
@@ -15,6 +17,8 @@ export interface FrontControllerOptions {
   readonly guard: Guard;
   readonly observe: ObserveRequest;
   readonly report: ReportError;
+  /** Without it no trace is recorded. */
+  readonly telemetry?: Telemetry;
 }
 
 /**
@@ -28,15 +32,21 @@ export class FrontController {
   handle(incoming: IncomingMessage, response: ServerResponse, expectsContinue = false): void {
     const startedAt = performance.now();
     const exchange = new Exchange(incoming, response);
-    let request: OciRequest | undefined;
+    const { telemetry } = this.options;
+    if (telemetry === undefined) this.answer(exchange, expectsContinue, startedAt);
+    else traceRequest(telemetry, exchange, startedAt, () => this.answer(exchange, expectsContinue, startedAt));
+  }
+
+  private answer(exchange: Exchange, expectsContinue: boolean, startedAt: number): void {
+    const { method = '', url = '' } = exchange.request;
     try {
-      request = parseRequest(incoming.method ?? '', incoming.url ?? '');
+      const request = parseRequest(method, url);
       exchange.parsed = request;
       const done = this.dispatch(request, exchange, expectsContinue);
-      if (done === undefined) return this.options.observe(exchange, request.kind, startedAt);
-      done.then(() => this.options.observe(exchange, request?.kind, startedAt), (error: unknown) => this.fail(exchange, error, request, startedAt));
+      if (done === undefined) return this.end(exchange, startedAt);
+      done.then(() => this.end(exchange, startedAt), (error: unknown) => this.fail(exchange, error, startedAt));
     } catch (error) {
-      this.fail(exchange, error, request, startedAt);
+      this.fail(exchange, error, startedAt);
     }
   }
 
@@ -53,8 +63,13 @@ export class FrontController {
     return handler(request, exchange);
   }
 
-  private fail(exchange: Exchange, error: unknown, request: OciRequest | undefined, startedAt: number): void {
+  private fail(exchange: Exchange, error: unknown, startedAt: number): void {
     writeError(exchange, error, this.options.report);
-    this.options.observe(exchange, request?.kind, startedAt);
+    this.end(exchange, startedAt);
+  }
+
+  private end(exchange: Exchange, startedAt: number): void {
+    this.options.observe(exchange, exchange.parsed?.kind, startedAt);
+    if (exchange.span !== undefined) endRequestSpan(exchange.span, exchange);
   }
 }

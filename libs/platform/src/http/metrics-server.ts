@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Health } from './health.js';
-import type { Metrics } from './metrics.js';
+import type { Metrics } from '../metrics/metrics.js';
 
 /**
  * `/metrics`, `/healthz` and `/readyz` on an address of their own, which a deployment keeps from the public; not listening yet. It is

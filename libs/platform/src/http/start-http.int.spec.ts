@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DynamicModule } from '@nestjs/common';
 import type { HealthCheck } from './health.js';
 import { openLogger } from './logging.js';
-import { Metrics } from './metrics.js';
+import { Metrics } from '../metrics/metrics.js';
 import { startHttp } from './start-http.js';
 import type { HttpOptions, RunningHttp } from './start-http.js';
 import { RawClient } from './testing/http-fixture.js';

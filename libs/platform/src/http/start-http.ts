@@ -4,6 +4,8 @@ import type { RequestListener, Server } from 'node:http';
 import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
 import { RegistryError } from '@waybill/oci';
 import { errorCode } from '../error-code.js';
+import { NO_TELEMETRY } from '../telemetry/telemetry.js';
+import type { Telemetry } from '../telemetry/telemetry.js';
 import { TrustedProxies } from './client-address.js';
 import type { Exchange } from './exchange.js';
 import { FrontController } from './front-controller.js';
@@ -14,7 +16,7 @@ import type { HealthCheck } from './health.js';
 import { logAccess } from './logging.js';
 import type { Logger } from './logging.js';
 import { createMetricsServer } from './metrics-server.js';
-import type { Metrics } from './metrics.js';
+import type { Metrics } from '../metrics/metrics.js';
 import { HTTP_LIMITS, createHttpServer } from './server.js';
 import type { HttpLimits, HttpServer } from './server.js';
 
@@ -39,6 +41,8 @@ export interface HttpOptions {
   readonly graceMs?: number;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Without it no trace is recorded. */
+  readonly telemetry?: Telemetry;
   readonly checks: readonly HealthCheck[];
 }
 
@@ -101,6 +105,8 @@ function createFront(options: HttpOptions): Front {
     guard: options.guard,
     observe: observer(logger, metrics, options.trusted ?? new TrustedProxies([])),
     report: (err, exchange) => reportError(logger, err, exchange),
+    // one that records nothing is not even asked
+    ...(options.telemetry === undefined || options.telemetry === NO_TELEMETRY ? {} : { telemetry: options.telemetry }),
   });
   let other: RequestListener = (_, response) => response.destroy();
   const http = createHttpServer({
@@ -110,14 +116,30 @@ function createFront(options: HttpOptions): Front {
     onClientError: (reason) => metrics.clientError(reason),
   });
   gaugeConnections(metrics, http);
+  gaugeChecks(metrics, health, options.checks);
+  gaugeSpans(metrics, options.telemetry ?? NO_TELEMETRY);
   return { health, http, metricsServer: options.metricsAddress && createMetricsServer(metrics, health), setOther: (answer) => (other = answer) };
 }
 
 function gaugeConnections(metrics: Metrics, { connections }: HttpServer): void {
-  metrics.gauge('waybill_http_open_connections', 'Connections of the main address.', () => connections.size);
-  metrics.gauge('waybill_http_open_requests', 'Requests whose answer is not sent yet.', () => connections.requests);
-  metrics.counter('waybill_http_bytes_received_total', 'Bytes on the wire of the main address, heads included.', () => connections.bytes.received);
-  metrics.counter('waybill_http_bytes_sent_total', 'Bytes on the wire of the main address, heads included.', () => connections.bytes.sent);
+  metrics.gauge('waybill_http_open_connections', () => connections.size);
+  metrics.gauge('waybill_http_open_requests', () => connections.requests);
+  metrics.counter('waybill_http_bytes_received_total', () => connections.bytes.received);
+  metrics.counter('waybill_http_bytes_sent_total', () => connections.bytes.sent);
+}
+
+function gaugeChecks(metrics: Metrics, health: Health, checks: readonly HealthCheck[]): void {
+  for (const { name } of checks) {
+    metrics.gauge('waybill_check_ok', async () => {
+      const result = (await health.readiness()).checks[name];
+      if (result === undefined) throw new Error('the process is stopping: it looks at nothing any more');
+      return result === 'ok' ? 1 : 0;
+    }, { check: name });
+  }
+}
+
+function gaugeSpans(metrics: Metrics, telemetry: Telemetry): void {
+  for (const outcome of ['exported', 'failed', 'dropped'] as const) metrics.counter('waybill_telemetry_spans_total', () => telemetry.counts[outcome], { outcome });
 }
 
 /** Chosen once: a log that would drop the line costs a request nothing. */

@@ -1,4 +1,6 @@
 import type pg from 'pg';
+import { activeSpan } from '../telemetry/active-span.js';
+import type { Span } from '../telemetry/span.js';
 import { ConnectionPool, type PooledConnection } from './connection-pool.js';
 import { keepListening } from './listener.js';
 import { losesSession, mapPostgresError } from './postgres-errors.js';
@@ -12,6 +14,21 @@ export interface PgDatabaseOptions {
   readonly poolSize?: number;
   /** Told when an idle or listening session is lost; callers see DependencyUnavailable by themselves. */
   readonly onLost?: (error: Error) => void;
+  /** Told of every statement that ended, with the time from its request for a session on. `name` is '' for one without a name. */
+  readonly onStatement?: ObserveStatement;
+}
+
+export type ObserveStatement = (name: string, milliseconds: number, failed: boolean) => void;
+
+/** One statement on its way. */
+interface Call<Row> {
+  readonly statement: Statement | string;
+  readonly values: readonly unknown[] | undefined;
+  readonly resolve: (rows: Row[]) => void;
+  readonly reject: (error: unknown) => void;
+  readonly startedAt: number;
+  /** Taken where the caller is: the answer comes in the context of a connection, which is anybody's. */
+  readonly span: Span | undefined;
 }
 
 /**
@@ -36,6 +53,7 @@ export class PgDatabase extends Database {
   private readonly config: pg.ClientConfig;
   private readonly pool: ConnectionPool;
   private readonly onLost: (error: Error) => void;
+  private readonly onStatement: ObserveStatement;
   private readonly listeners = new Set<() => Promise<void>>();
 
   constructor(options: PgDatabaseOptions) {
@@ -43,9 +61,14 @@ export class PgDatabase extends Database {
     this.config = sessionConfig(options.url);
     this.onLost = options.onLost ?? (() => undefined);
     this.pool = new ConnectionPool(this.config, options.poolSize ?? 10, this.onLost);
+    this.onStatement = options.onStatement ?? (() => undefined);
     this.sql = (statement, values) =>
       new Promise((resolve, reject) => {
-        this.pool.acquire((connection) => this.run(connection, statement, values, resolve, reject, true), reject);
+        const call = { statement, values, resolve, reject, startedAt: performance.now(), span: beginStatement(statement) };
+        this.pool.acquire((connection) => this.run(connection, call, true), (error) => {
+          this.told(call, error);
+          reject(error);
+        });
       });
   }
 
@@ -56,7 +79,7 @@ export class PgDatabase extends Database {
 
   override async transaction<T>(work: (sql: Sql) => Promise<T>, isolation: 'read committed' | 'repeatable read' = 'read committed'): Promise<T> {
     const connection = await new Promise<PooledConnection>((resolve, reject) => this.pool.acquire(resolve, reject));
-    const sql: Sql = (statement, values) => new Promise((resolve, reject) => this.run(connection, statement, values, resolve, reject, false));
+    const sql: Sql = (statement, values) => new Promise((resolve, reject) => this.run(connection, { statement, values, resolve, reject, startedAt: performance.now(), span: beginStatement(statement) }, false));
     try {
       await sql(`BEGIN ISOLATION LEVEL ${isolation}`);
       const result = await work(sql);
@@ -91,12 +114,13 @@ export class PgDatabase extends Database {
     await this.pool.close();
   }
 
-  private run<Row>(connection: PooledConnection, statement: Statement | string, values: readonly unknown[] | undefined, resolve: (rows: Row[]) => void, reject: (error: unknown) => void, release: boolean): void {
+  private run<Row>(connection: PooledConnection, call: Call<Row>, release: boolean): void {
     // the callback form saves a promise and a stack capture per statement
     const done = (error: Error | null, rows: Row[]): void => {
+      this.told(call, error);
       if (error === null) {
         if (release) this.pool.release(connection);
-        resolve(rows);
+        call.resolve(rows);
         return;
       }
       const mapped = mapPostgresError(error);
@@ -104,11 +128,17 @@ export class PgDatabase extends Database {
         if (losesSession(mapped)) this.pool.discard(connection);
         else this.pool.release(connection);
       }
-      reject(mapped);
+      call.reject(mapped);
     };
     const { client, prepared } = connection;
+    const { statement, values } = call;
     if (typeof statement === 'string') client.query({ text: statement, values: values === undefined ? undefined : [...values] }, (error: Error | null, result) => done(error, error === null ? result.rows : []));
     else client.query(new PreparedQuery(client, prepared, statement, values ?? [], done));
+  }
+
+  private told({ statement, startedAt, span }: Pick<Call<never>, 'statement' | 'startedAt' | 'span'>, error: Error | null): void {
+    this.onStatement(typeof statement === 'string' ? '' : statement.name, performance.now() - startedAt, error !== null);
+    span?.end(error ?? undefined);
   }
 
   private async rollback(connection: PooledConnection): Promise<void> {
@@ -119,6 +149,14 @@ export class PgDatabase extends Database {
       this.pool.discard(connection);
     }
   }
+}
+
+/** The text is never told: with the name it is known, and without one it may hold what a caller sent. */
+function beginStatement(statement: Statement | string): Span | undefined {
+  const parent = activeSpan();
+  if (parent === undefined) return undefined;
+  const name = typeof statement === 'string' ? (/^\s*(\w+)/.exec(statement)?.[1]?.toUpperCase() ?? 'SQL') : statement.name;
+  return parent.child(name, { kind: 'client', attributes: { 'db.system.name': 'postgresql', 'db.query.summary': name } });
 }
 
 /** Postgres answers COMMIT of a failed transaction with ROLLBACK and no error; work that swallowed the error must not look committed. */

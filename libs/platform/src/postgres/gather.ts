@@ -1,8 +1,19 @@
+import { activeSpan, recordsSpans, withSpan } from '../telemetry/active-span.js';
+import { SharedSpan } from '../telemetry/span.js';
+import type { Span } from '../telemetry/span.js';
+
 export interface GatherOptions {
   /** Questions in one batch at most. */
   readonly batch?: number;
   /** Batches under way at once. Few: while they are, questions collect and the next batch is larger, which is what saves CPU. */
   readonly inFlight?: number;
+}
+
+interface Caller<Answer> {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+  /** What it asks for, where its trace is recorded. */
+  readonly span: Span | undefined;
 }
 
 /**
@@ -11,7 +22,7 @@ export interface GatherOptions {
  */
 export class Gather<Question, Answer> {
   private questions: Question[] = [];
-  private callers: { resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] = [];
+  private callers: Caller<Answer>[] = [];
   private readonly batch: number;
   private readonly inFlight: number;
   private running = 0;
@@ -26,7 +37,7 @@ export class Gather<Question, Answer> {
   ask(question: Question): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.questions.push(question);
-      this.callers.push({ resolve, reject });
+      this.callers.push({ resolve, reject, span: activeSpan() });
       this.schedule();
     });
   }
@@ -52,9 +63,9 @@ export class Gather<Question, Answer> {
     }
   };
 
-  private async answer(questions: readonly Question[], callers: typeof this.callers): Promise<void> {
+  private async answer(questions: readonly Question[], callers: readonly Caller<Answer>[]): Promise<void> {
     try {
-      const answers = await this.run(questions);
+      const answers = await (recordsSpans() ? this.runTraced(questions, callers) : this.run(questions));
       if (answers.length !== questions.length) throw new Error(`${questions.length} questions were answered by ${answers.length} answers; expected one each`);
       for (const [i, answer] of answers.entries()) callers[i]?.resolve(answer);
     } catch (error) {
@@ -63,5 +74,11 @@ export class Gather<Question, Answer> {
       this.running--;
       if (this.questions.length > 0) this.schedule();
     }
+  }
+
+  /** We run in the context of whoever asked first in this turn: the query belongs to everybody who asked, or to nobody. */
+  private runTraced(questions: readonly Question[], callers: readonly Caller<Answer>[]): Promise<Answer[]> {
+    const spans = callers.map(({ span }) => span).filter((span) => span !== undefined);
+    return withSpan(spans.length === 0 ? undefined : new SharedSpan(spans, questions.length), () => this.run(questions));
   }
 }

@@ -7,9 +7,18 @@ const ID_BYTES = 24;
 const pool = Buffer.allocUnsafe(ID_BYTES * 170);
 let used = pool.length;
 
-/** The caller's trace where it is well-formed, else the beginning of a new one. */
+export function isTraceparent(given: unknown): given is string {
+  return typeof given === 'string' && TRACEPARENT.test(given);
+}
+
+/** Whether the caller records its part of the trace. @param traceparent a well-formed one */
+export function isSampled(traceparent: string): boolean {
+  return (Number.parseInt(traceparent.slice(-2), 16) & 1) === 1;
+}
+
+/** The caller's trace where it is well-formed, else the beginning of a new one, of which nobody records anything. */
 export function traceparentOf(given: unknown): string {
-  return typeof given === 'string' && TRACEPARENT.test(given) ? given : newTraceparent();
+  return isTraceparent(given) ? given : newTraceparent();
 }
 
 function newTraceparent(): string {
@@ -18,5 +27,5 @@ function newTraceparent(): string {
     used = 0;
   }
   const ids = pool.toString('hex', used, (used += ID_BYTES));
-  return `00-${ids.slice(0, 32)}-${ids.slice(32)}-01`;
+  return `00-${ids.slice(0, 32)}-${ids.slice(32)}-00`;
 }

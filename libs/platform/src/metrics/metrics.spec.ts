@@ -29,31 +29,44 @@ describe('metrics', () => {
   it('read values when they are asked, one head per name', async () => {
     const metrics = new Metrics();
     let lag = 1;
-    metrics.gauge('waybill_sealer_lag', 'Events not sealed.', () => lag);
-    metrics.gauge('waybill_pool', 'Connections.', () => Promise.resolve(3), { state: 'idle' });
-    metrics.gauge('waybill_pool', 'Connections.', () => 4, { state: 'a"b\\c\nd' });
-    metrics.counter('waybill_seals_total', 'Seals.', () => 7);
+    metrics.gauge('waybill_log_pending_seconds', () => lag);
+    metrics.gauge('waybill_database_sessions', () => Promise.resolve(3), { state: 'idle' });
+    metrics.gauge('waybill_database_sessions', () => 4, { state: 'a"b\\c\nd' });
+    metrics.counter('waybill_gateway_retries_total', () => 7);
     lag = 2;
     const text = await metrics.scrape();
-    expect(text).toContain('# HELP waybill_sealer_lag Events not sealed.\n# TYPE waybill_sealer_lag gauge\nwaybill_sealer_lag 2\n');
-    expect(text).toContain('# TYPE waybill_pool gauge\nwaybill_pool{state="idle"} 3\nwaybill_pool{state="a\\"b\\\\c\\nd"} 4\n');
-    expect(text).toContain('# TYPE waybill_seals_total counter\nwaybill_seals_total 7\n');
+    expect(text).toContain('# HELP waybill_log_pending_seconds Age of the oldest event without a number.\n# TYPE waybill_log_pending_seconds gauge\nwaybill_log_pending_seconds 2\n');
+    expect(text).toContain('# TYPE waybill_database_sessions gauge\nwaybill_database_sessions{state="idle"} 3\nwaybill_database_sessions{state="a\\"b\\\\c\\nd"} 4\n');
+    expect(text).toContain('# TYPE waybill_gateway_retries_total counter\nwaybill_gateway_retries_total 7\n');
+  });
+
+  it('count and time by one label', async () => {
+    const metrics = new Metrics();
+    metrics.counts('waybill_storage_bytes_total').add('read', 5);
+    const times = metrics.histogram('waybill_database_statement_seconds');
+    times.observe('tag-list', 0.002);
+    times.observe('tag-list', 20);
+    const text = await metrics.scrape();
+    expect(text).toContain('waybill_storage_bytes_total{operation="read"} 5\n');
+    expect(text).toContain('waybill_database_statement_seconds_bucket{statement="tag-list",le="0.0025"} 1\n');
+    expect(text).toContain('waybill_database_statement_seconds_bucket{statement="tag-list",le="+Inf"} 2\n');
+    expect(text).toContain('waybill_database_statement_seconds_sum{statement="tag-list"} 20.002\n');
   });
 
   it('leave out what cannot be read, and nothing else', async () => {
     const metrics = new Metrics();
-    metrics.gauge('waybill_broken', 'x', () => Promise.reject(new Error('away')));
-    metrics.gauge('waybill_throws', 'x', () => { throw new Error('away'); });
-    metrics.gauge('waybill_whole', 'x', () => 1);
+    metrics.gauge('waybill_upload_sessions', () => Promise.reject(new Error('away')));
+    metrics.gauge('waybill_log_last_seq', () => { throw new Error('away'); });
+    metrics.gauge('waybill_http_open_requests', () => 1);
     const text = await metrics.scrape();
-    expect(text).not.toMatch(/^waybill_(broken|throws)/m);
-    expect(text).toContain('waybill_whole 1\n');
+    expect(text).not.toMatch(/^waybill_(upload_sessions|log_last_seq)/m);
+    expect(text).toContain('waybill_http_open_requests 1\n');
   });
 
-  it('refuse a name for two types', () => {
+  it('tell the pauses of the garbage collector', async () => {
     const metrics = new Metrics();
-    metrics.gauge('waybill_x', 'x', () => 1);
-    expect(() => metrics.counter('waybill_x', 'x', () => 1)).toThrow('the metric waybill_x is a gauge already');
+    for (let i = 0; i < 200; i += 1) await new Promise((resolve) => setImmediate(resolve, Buffer.from('x'.repeat(100_000)).toString().split('')));
+    expect(await metrics.scrape()).toMatch(/^nodejs_gc_pause_seconds_total\{kind="minor"\} 0\.\d+$/m);
   });
 
   it('are lines of the exposition format, every one', async () => {

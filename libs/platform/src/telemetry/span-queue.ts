@@ -1,18 +1,17 @@
 import { BatchSpanProcessor } from '@opentelemetry/sdk-trace';
-import type { ReadableSpan, Span, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace';
-import type { Context } from '@opentelemetry/api';
+import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
 import type { SpanCounts } from './telemetry.js';
 
 /** Spans that may wait for the collector, those on their way to it included: 4 MB or so. Beyond it they are dropped. */
 const CAPACITY = 4096;
-const BATCH = 512;
+const BATCH = 256;
 const EVERY_MS = 1_000;
 const COMPLAIN_EVERY_MS = 60_000;
 
 type Exported = Parameters<SpanExporter['export']>[1];
 
 /** The library's queue, bounded and counted: it tells nobody what it drops. */
-export class SpanQueue implements SpanProcessor {
+export class SpanQueue {
   private readonly inner: BatchSpanProcessor;
   private waiting = 0;
   private exported = 0;
@@ -34,11 +33,7 @@ export class SpanQueue implements SpanProcessor {
     return { exported: this.exported, failed: this.failed, dropped: this.dropped };
   }
 
-  onStart(span: Span, parent: Context): void {
-    this.inner.onStart(span, parent);
-  }
-
-  onEnd(span: ReadableSpan): void {
+  add(span: ReadableSpan): void {
     if (this.waiting >= CAPACITY) {
       this.dropped += 1;
       return;
@@ -47,10 +42,7 @@ export class SpanQueue implements SpanProcessor {
     this.inner.onEnd(span);
   }
 
-  forceFlush(): Promise<void> {
-    return this.inner.forceFlush();
-  }
-
+  /** Sends what waits. */
   shutdown(): Promise<void> {
     return this.inner.shutdown();
   }

@@ -21,11 +21,25 @@ export function traceparentOf(given: unknown): string {
   return isTraceparent(given) ? given : newTraceparent();
 }
 
+/** 16 digits, of a span. */
+export function newSpanId(): string {
+  return newIds().slice(32);
+}
+
+/** 32 digits. */
+export function newTraceId(): string {
+  return newIds().slice(0, 32);
+}
+
 function newTraceparent(): string {
+  const ids = newIds();
+  return `00-${ids.slice(0, 32)}-${ids.slice(32)}-00`;
+}
+
+function newIds(): string {
   if (used === pool.length) {
     randomFillSync(pool);
     used = 0;
   }
-  const ids = pool.toString('hex', used, (used += ID_BYTES));
-  return `00-${ids.slice(0, 32)}-${ids.slice(32)}-00`;
+  return pool.toString('hex', used, (used += ID_BYTES));
 }

@@ -105,7 +105,7 @@ describe('a collector that does not answer', () => {
     await collector.stop();
   }, 120_000);
 
-  it('is told once where it refuses, and what it did not take is counted', async () => {
+  it('is told of in the log where it refuses, and what it did not take is counted', async () => {
     const registry = await RegistryProcess.start({ settings: { WAYBILL_TELEMETRY_ENDPOINT: 'http://127.0.0.1:9', WAYBILL_TELEMETRY_RATIO: '1', WAYBILL_STORAGE_DRIVER: 'memory' } });
     const client = new RegistryClient(registry.baseUrl);
     for (let i = 0; i < 20; i += 1) expect((await client.ping()).status).toBe(200);

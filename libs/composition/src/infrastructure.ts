@@ -4,7 +4,7 @@ import type { UploadKey } from '@waybill/blobs';
 import { Sealer } from '@waybill/event-log/postgres';
 import type { Relay } from '@waybill/event-log/postgres';
 import { awaitSchema, migrate, PgDatabase } from '@waybill/platform';
-import type { Config } from '@waybill/platform';
+import type { Config, Logger } from '@waybill/platform';
 import { DependencyMetrics } from './instruments.js';
 import type { Instruments } from './instruments.js';
 import { openRelay } from './open-relay.js';

@@ -53,7 +53,7 @@ export async function buildInfrastructure(roles: readonly Role[], config: Config
   const bytes = storage === undefined ? undefined : { storage, uploadKey: await readUploadKey(database) };
   const sealer = roles.includes('relay') ? openSealer(database, roles, watch) : undefined;
   sealer?.start();
-  const relay = await openRelay(roles, config, database, logger);
+  const relay = await openRelay(roles, config, database, instruments);
   relay?.start();
   return {
     database,

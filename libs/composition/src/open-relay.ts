@@ -1,11 +1,13 @@
 import { Relay } from '@waybill/event-log/postgres';
-import type { Config, Database, Logger, Metrics } from '@waybill/platform';
+import type { SealedEvent } from '@waybill/events';
+import type { Config, Database, Metrics, Telemetry } from '@waybill/platform';
+import type { Instruments } from './instruments.js';
 import { kafkaOptions, topicOptions } from './kafka-settings.js';
 import { ROLES } from './roles.js';
 import type { Role } from './roles.js';
 
 /** Where the role is and the configuration names brokers. Kafka need not be there: pushes never wait for it. */
-export async function openRelay(roles: readonly Role[], config: Config, database: Database, logger: Logger): Promise<Relay | undefined> {
+export async function openRelay(roles: readonly Role[], config: Config, database: Database, { logger, telemetry }: Instruments): Promise<Relay | undefined> {
   const kafka = roles.includes('relay') ? await kafkaOptions(config, logger) : undefined;
   if (kafka === undefined) return undefined;
   // loaded where it is used only: 18 MB that no other process needs
@@ -14,9 +16,18 @@ export async function openRelay(roles: readonly Role[], config: Config, database
   const outlet = new KafkaOutlet({ kafka, topics: topicOptions(config), createTopics: roles.length === ROLES.length });
   return new Relay(database, outlet, {
     leaseMs: config.kafka.lease * 1000,
+    ...(config.telemetry.endpoint === undefined ? {} : { sent: (events, startedAt) => tellTraces(telemetry, config.kafka.events, events, startedAt) }),
     failed: (error) => logger.warn({ err: error }, 'publishing to Kafka failed; it is tried again, and the log keeps the events'),
     leading: (leads) => logger.info({ leads }, leads ? 'this process publishes the log to Kafka' : 'this process no longer publishes the log to Kafka'),
   });
+}
+
+/** In the trace of the request that caused an event: how long it took to be in Kafka, from the beginning of its batch. A consumer goes on from the same parent. */
+function tellTraces(telemetry: Telemetry, topic: string, events: readonly SealedEvent[], startedAt: number): void {
+  for (const { seq, type, meta } of events) {
+    if (typeof meta !== 'object' || meta === null || !('traceparent' in meta) || typeof meta.traceparent !== 'string') continue;
+    telemetry.record(`publish ${topic}`, meta.traceparent, { kind: 'producer', attributes: { 'messaging.system': 'kafka', 'messaging.destination.name': topic, 'waybill.seq': seq, 'waybill.event': type }, startedAt });
+  }
 }
 
 export function gaugeRelay(metrics: Metrics, relay: Relay): void {

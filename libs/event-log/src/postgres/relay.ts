@@ -32,6 +32,8 @@ export interface RelayOptions {
   readonly leaseMs?: number;
   /** Told of every failure; the relay goes on by itself. */
   readonly failed?: (error: unknown) => void;
+  /** Told of what an outlet has taken, in the order of seq. @param startedAt when sending began, of performance.now() */
+  readonly sent?: (events: readonly SealedEvent[], startedAt: number) => void;
   /** Told when this process begins and ceases to publish. */
   readonly leading?: (leads: boolean) => void;
 }
@@ -153,12 +155,15 @@ export class Relay {
   }
 
   async #relay(open: OpenOutlet, events: readonly SealedEvent[]): Promise<void> {
+    let told = 0;
     for (const batch of open.batches(events, this.#previous)) {
       if (!(await this.#lease.hold())) throw new FenceLost(`the lease of ${this.#name} went to another process before seq ${batch.lastSeq} was published`);
+      const startedAt = performance.now();
       await batch.send();
       await this.database.transaction((sql) => this.#checkpoint(sql, batch));
       this.#lease.advanced(batch.lastSeq);
       this.#published += batch.events;
+      this.options.sent?.(events.slice(told, (told += batch.events)), startedAt);
       this.#limit = Math.min(this.#limit * 2, READ_EVENTS);
       // whoever goes on begins from what the database says
       if (this.#ending) return;

@@ -1,0 +1,39 @@
+import { copyFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePort, RunningChild, temporaryFolder } from '@waybill/testing';
+
+/** What deployment.conf says of the place that nginx runs at. */
+export interface NginxDeployment {
+  /** `host:port`, or a name that the name server knows and a port. */
+  readonly gateway: string;
+  readonly blobs: string;
+  /** `host:port`; none is needed where both services are addresses. */
+  readonly nameServer?: string;
+}
+
+export interface RunningNginx {
+  readonly baseUrl: string;
+  logs(): string;
+  stop(): Promise<void>;
+}
+
+/** nginx with the configuration of deploy/nginx, on a port of its own. Only deployment.conf is the test's. */
+export async function startNginx(binary: string, { gateway, blobs, nameServer = '127.0.0.1' }: NginxDeployment): Promise<RunningNginx> {
+  const folder = await temporaryFolder('nginx');
+  const address = `127.0.0.1:${await freePort()}`;
+  await copyFile(join(process.cwd(), 'deploy/nginx/nginx.conf'), join(folder.path, 'nginx.conf'));
+  const settings = [`listen ${address}`, `resolver ${nameServer} valid=1s ipv6=off`, 'resolver_timeout 2s', `set $gateway ${gateway}`, `set $blobs ${blobs}`];
+  await writeFile(join(folder.path, 'deployment.conf'), settings.map((setting) => `${setting};\n`).join(''));
+  const child = new RunningChild({ command: binary, arguments: ['-p', folder.path, '-e', 'stderr', '-c', join(folder.path, 'nginx.conf'), '-g', 'daemon off;'] });
+  const stop = async (): Promise<void> => {
+    await child.stop();
+    await folder.remove();
+  };
+  try {
+    await child.waitUntil(async () => (await fetch(`http://${address}/-/refused`)).status === 404);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { baseUrl: `http://${address}`, logs: () => child.output, stop };
+}

@@ -24,7 +24,7 @@ export async function startNginx(binary: string, { gateway, blobs, nameServer = 
   await copyFile(join(process.cwd(), 'deploy/nginx/nginx.conf'), join(folder.path, 'nginx.conf'));
   const settings = [`listen ${address}`, `resolver ${nameServer} valid=1s ipv6=off`, 'resolver_timeout 2s', `set $gateway ${gateway}`, `set $blobs ${blobs}`];
   await writeFile(join(folder.path, 'deployment.conf'), settings.map((setting) => `${setting};\n`).join(''));
-  const child = new RunningChild({ command: binary, arguments: ['-p', folder.path, '-e', 'stderr', '-c', join(folder.path, 'nginx.conf'), '-g', 'daemon off;'] });
+  const child = new RunningChild({ command: binary, arguments: ['-p', folder.path, '-e', 'stderr', '-c', join(folder.path, 'nginx.conf'), '-g', `daemon off;${process.getuid?.() === 0 ? ' user root;' : ''}`] });
   const stop = async (): Promise<void> => {
     await child.stop();
     await folder.remove();

@@ -1,0 +1,146 @@
+import { jest } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { buildContent, pushContent, RegistryClient, requireBinaries } from '@waybill/testing';
+import { Crane } from './clients/crane.js';
+import { DockerEngine } from './clients/docker-engine.js';
+import type { ImageClient } from './clients/image-client.js';
+import { Podman } from './clients/podman.js';
+import { Skopeo } from './clients/skopeo.js';
+import { ComposeProject, whyNoCompose } from './compose/compose-project.js';
+import { TOPIC_SEQUENCES } from './compose/topic-sequences.js';
+import { Traffic } from './compose/traffic.js';
+
+const FIRST_PUSH_SECONDS = 60;
+const RECOVERY_SECONDS = 60;
+
+const binaries = requireBinaries('docker', 'dockerd', 'podman', 'runc', 'skopeo', 'crane');
+const reason = whyNoCompose();
+if (reason !== undefined && process.env['CI'] === 'true') throw new Error(`docker-compose.yml cannot be tested: ${reason}.`);
+
+if (binaries === undefined || reason !== undefined) it.skip(`docker compose up: ${reason ?? 'a program is missing'}`, () => undefined);
+else {
+  jest.setTimeout(600_000);
+  let project: ComposeProject;
+  let client: RegistryClient;
+
+  beforeAll(async () => {
+    project = await ComposeProject.create();
+    client = new RegistryClient(project.baseUrl);
+  });
+  afterAll(async () => {
+    client.close();
+    await project.remove();
+  });
+
+  const image = () => buildContent({ blobs: { config: { random: 200 }, layer: { random: 300_000 } }, manifests: { image: { kind: 'image', config: 'config', layers: ['layer'] } } });
+
+  /** Pushes new images until one is taken, and gives how many seconds that took. Only what says "later" may be in the way. */
+  const pushedWithin = async (seconds: number, repository: string): Promise<number> => {
+    const began = performance.now();
+    for (;;) {
+      const failure = await pushContent(client, repository, image(), { latest: 'image' }).then(() => undefined, String);
+      const passed = (performance.now() - began) / 1000;
+      if (failure === undefined) return passed;
+      // no connection at all is nginx that does not run yet
+      if (/got 4\d\d/.test(failure) || passed > seconds) throw new Error(`No push was taken within ${passed.toFixed(1)} s. The last answer: ${failure}\n${await project.logs('--tail', '20')}`);
+      await delay(200);
+    }
+  };
+
+  it(`takes the first push within ${FIRST_PUSH_SECONDS} s of "docker compose up", where the images are there`, async () => {
+    const began = performance.now();
+    const up = project.compose('up', '--detach', '--no-build');
+    await pushedWithin(FIRST_PUSH_SECONDS, 'compose/first');
+    process.stderr.write(`first push ${((performance.now() - began) / 1000).toFixed(1)} s after docker compose up\n`);
+    await up;
+  });
+
+  it('comes up with everything healthy', async () => {
+    await project.compose('up', '--detach', '--no-build', '--wait');
+    const counts = await Promise.all(['nginx', 'gateway', 'blobs', 'manifests', 'relay', 'postgres', 'kafka', 'minio'].map(async (service) => (await project.running(service)).length));
+    expect(counts).toEqual([1, 2, 2, 2, 1, 1, 1, 1]);
+  });
+
+  it('publishes no port but that of nginx', async () => {
+    const ports = await project.compose('ps', '--format', '{{.Service}} {{.Ports}}');
+    expect(ports.match(/^\S+ .*->.*$/gm)).toEqual([expect.stringMatching(/^nginx /)]);
+    expect(ports.match(/\S+->\S+/g)).toEqual([`${project.host}->5000/tcp`]);
+  });
+
+  describe('clients', () => {
+    const clients: ImageClient[] = [];
+    beforeAll(async () => {
+      clients.push(...(await Promise.all([DockerEngine.start(binaries), Podman.create(binaries.podman), Skopeo.create(binaries.skopeo), Crane.create(binaries.crane)])));
+    });
+    afterAll(async () => {
+      await Promise.all(clients.map((one) => one.close()));
+    });
+
+    it('push and pull the images of each other: docker, podman, skopeo, crane', async () => {
+      for (const one of clients) await one.push(`${project.host}/compose/${one.name}:v1`, `greetings from ${one.name}`);
+      for (const puller of clients) {
+        for (const pusher of clients) expect(await puller.greetingOf(`${project.host}/compose/${pusher.name}:v1`)).toContain(`greetings from ${pusher.name}`);
+      }
+    });
+  });
+
+  it('scales while traffic runs, up and down again, and no request fails', async () => {
+    const traffic = await Traffic.start(project.baseUrl, 'compose/scaled');
+    await project.compose('up', '--detach', '--no-build', '--no-recreate', '--wait', '--scale', 'manifests=4', 'manifests');
+    await delay(3_000);
+    const logs = await project.logs('manifests');
+    const served = [1, 2, 3, 4].map((replica) => new RegExp(`^manifests-${replica} .*"kind":"getManifest"`, 'm').test(logs));
+    await project.compose('up', '--detach', '--no-build', '--no-recreate', '--scale', 'manifests=2', 'manifests');
+    await delay(1_000);
+    const { sent, failed } = await traffic.stop();
+    expect(failed).toEqual([]);
+    expect(served).toEqual([true, true, true, true]);
+    expect(await project.running('manifests')).toHaveLength(2);
+    process.stderr.write(`${sent} requests while manifests went from 2 to 4 and back\n`);
+  });
+
+  it.each(['gateway', 'blobs', 'manifests'])('goes on while a replica of %s is dead', async (service) => {
+    const [victim = ''] = await project.running(service);
+    await project.docker('kill', victim);
+    await pushedWithin(RECOVERY_SECONDS, `compose/without-${service}`);
+    await project.docker('start', victim);
+    await pushedWithin(RECOVERY_SECONDS, `compose/again-${service}`);
+  });
+
+  it.each(['postgres', 'minio'])('says 503 while %s is dead, and recovers by itself', async (service) => {
+    const [container = ''] = await project.running(service);
+    await project.docker('kill', container);
+    const answer = await client.startUpload('compose/dead', { body: Buffer.from('x'), query: '?digest=sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881' });
+    expect([answer.status, answer.errorCodes()]).toEqual([503, ['UNAVAILABLE']]);
+    expect(answer.header('Retry-After')).toBeDefined();
+    await project.docker('start', container);
+    await pushedWithin(RECOVERY_SECONDS, `compose/after-${service}`);
+  });
+
+  it('pushes do not notice that Kafka is dead', async () => {
+    const [kafka = ''] = await project.running('kafka');
+    await project.docker('kill', kafka);
+    for (let i = 0; i < 10; i += 1) await pushContent(client, 'compose/without-kafka', image(), { latest: 'image' });
+    await project.docker('start', kafka);
+  });
+
+  it('Kafka gets every event of all of that, in order', async () => {
+    const state = await project.evaluate('relay', TOPIC_SEQUENCES);
+    if (!state.includes('"missing":0,"disorder":0')) throw new Error(`${state}\n${await project.logs('--tail', '30', 'relay')}`);
+    process.stderr.write(`the topic: ${state}\n`);
+  });
+
+  it('what was pushed is there after it was taken down and brought up again', async () => {
+    const content = image();
+    await pushContent(client, 'compose/kept', content, { latest: 'image' });
+    await project.compose('down');
+    await project.compose('up', '--detach', '--no-build', '--wait');
+    expect((await client.getManifest('compose/kept', 'latest')).header('Docker-Content-Digest')).toBe(content.manifest('image').digest);
+    expect((await client.getBlob('compose/kept', content.blob('layer').digest)).body.equals(content.blob('layer').bytes)).toBe(true);
+  });
+
+  it('leaves nothing behind when it is taken down with its volumes', async () => {
+    await project.compose('down', '--volumes');
+    expect(await project.remains()).toEqual([]);
+  });
+}

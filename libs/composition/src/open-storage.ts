@@ -18,7 +18,7 @@ async function openAdapter(storage: Config['storage']): Promise<BlobStorage> {
     }
     case 's3': {
       const { S3BlobStorage } = await import('@waybill/blob-storage/s3');
-      return S3BlobStorage.open({ ...storage, secretKey: storage.secretKey.reveal() });
+      return S3BlobStorage.open({ ...storage, secretKey: storage.secretKey.reveal(), timeoutMs: storage.timeout * 1000 });
     }
     case 'memory': {
       const { MemoryBlobStorage } = await import('@waybill/blob-storage/memory');

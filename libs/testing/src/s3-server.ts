@@ -11,6 +11,10 @@ export interface S3Server {
   readonly accessKey: string;
   readonly secretKey: string;
   logs(): string;
+  /** SIGKILL. Its data stay. */
+  kill(): Promise<void>;
+  /** Starts again after `kill`, on the same data and the same port. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -37,17 +41,30 @@ async function start(command: string, words: (address: string, folder: string) =
   const data = join(folder.path, 'data');
   await mkdir(data);
   const address = `127.0.0.1:${await freePort()}`;
-  const child = new RunningChild({ command, arguments: words(address, data), environment: { ...process.env, ...settings } });
+  const spawn = (): RunningChild => new RunningChild({ command, arguments: words(address, data), environment: { ...process.env, ...settings } });
+  // any answer will do; an anonymous request is refused
+  const ready = (): Promise<void> => child.waitUntil(async () => (await fetch(`http://${address}/`)).status < 500);
+  let child = spawn();
   const stop = async (): Promise<void> => {
     await child.stop();
     await folder.remove();
   };
   try {
-    // any answer will do; an anonymous request is refused
-    await child.waitUntil(async () => (await fetch(`http://${address}/`)).status < 500);
+    await ready();
   } catch (error) {
     await stop();
     throw error;
   }
-  return { endpoint: `http://${address}`, accessKey, secretKey, logs: () => child.output, stop };
+  return {
+    endpoint: `http://${address}`,
+    accessKey,
+    secretKey,
+    logs: () => child.output,
+    kill: async () => void (await child.stop('SIGKILL')),
+    restart: () => {
+      child = spawn();
+      return ready();
+    },
+    stop,
+  };
 }

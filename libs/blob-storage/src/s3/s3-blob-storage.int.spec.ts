@@ -2,13 +2,12 @@ import dns from 'node:dns';
 import { jest } from '@jest/globals';
 import { Client } from 'minio';
 import { DependencyUnavailable } from '@waybill/oci';
-import type { S3Server } from '@waybill/testing';
+import { S3Proxy, type Fault, type S3Call, type S3Server } from '@waybill/testing';
 import type { BlobStorage, StorageKey } from '../blob-storage.js';
 import { CheckedBlobStorage } from '../checked-blob-storage.js';
 import { TruncatedObject } from '../errors.js';
 import { newStorageKey } from '../storage-key.js';
 import { describeBlobStorage, type BlobStorageUnderTest } from '../testing/blob-storage.contract.js';
-import { S3Proxy, type Fault, type S3Call } from '../testing/s3-proxy.js';
 import { s3Servers, type S3ServerKind } from '../testing/s3-servers.js';
 import { bytesOf, readAll, upload } from '../testing/transfers.js';
 import { ensureBucket, S3BlobStorage } from './s3-blob-storage.js';
@@ -132,16 +131,19 @@ function describeCalls(kind: S3ServerKind): void {
   it.each<[number, S3Call, Fault, S3Call[]]>([
     [1000, 'PUT', 'reset', ['PUT', 'HEAD']],
     [1000, 'PUT', 'fail', ['PUT', 'HEAD', 'PUT']],
+    [1000, 'PUT', 'busy', ['PUT', 'HEAD', 'PUT']],
     [1000, 'PUT', 'silent', ['PUT', 'HEAD', 'PUT']],
+    [1000, 'PUT', 'lost', ['PUT', 'HEAD']],
     [PART + 1, 'COMPLETE', 'reset', ['START', 'PART', 'PART', 'COMPLETE', 'HEAD']],
     [PART + 1, 'COMPLETE', 'fail', ['START', 'PART', 'PART', 'COMPLETE', 'HEAD', 'COMPLETE']],
     [PART + 1, 'PART', 'reset', ['START', 'PART', 'PART', 'PART', 'COMPLETE']],
     [PART + 1, 'PART', 'fail', ['START', 'PART', 'PART', 'PART', 'COMPLETE']],
+    [PART + 1, 'COMPLETE', 'lost', ['START', 'PART', 'PART', 'COMPLETE', 'HEAD']],
     [PART + 1, 'START', 'fail', ['START', 'START', 'PART', 'PART', 'COMPLETE']],
   ])('an upload of %i bytes survives a %s that ends in %s, and makes exactly the calls %j', async (size, call, fault, calls) => {
     const [key, bytes] = [newKey(), bytesOf(size)];
     proxy.inject(call, fault);
-    await upload(fault === 'silent' ? impatient : storage, key, bytes, MiB);
+    await upload(fault === 'silent' || fault === 'lost' ? impatient : storage, key, bytes, MiB);
     expect(proxy.calls).toEqual(calls);
     expect((await readAll(storage, key)).equals(bytes)).toBe(true);
   });
@@ -154,9 +156,9 @@ function describeCalls(kind: S3ServerKind): void {
     expect(proxy.calls.filter(made => made === call).length).toBeLessThanOrEqual(8);
   });
 
-  it.each(['fail', 'silent', 'reset'] as const)('reads, stats and deletes survive a call that ends in %s', async fault => {
+  it.each(['fail', 'busy', 'silent', 'lost', 'reset'] as const)('reads, stats and deletes survive a call that ends in %s', async fault => {
     const [key, bytes] = [newKey(), bytesOf(1000)];
-    const used = fault === 'silent' ? impatient : storage;
+    const used = fault === 'silent' || fault === 'lost' ? impatient : storage;
     await upload(storage, key, bytes, MiB);
     proxy.inject('GET', fault);
     expect((await readAll(used, key)).equals(bytes)).toBe(true);
@@ -178,11 +180,24 @@ function describeCalls(kind: S3ServerKind): void {
     expect(await proxy.connections()).toBeLessThanOrEqual(before + 1);
   });
 
-  it('a body that breaks off is told as truncated, never as the end', async () => {
+  it('a body that breaks off is taken up again where it did', async () => {
+    const [key, bytes] = [newKey(), bytesOf(2 * MiB)];
+    await upload(storage, key, bytes, MiB);
+    proxy.reset();
+    proxy.inject('GET', 'truncate', 3);
+    expect((await readAll(storage, key)).equals(bytes)).toBe(true);
+    proxy.inject('GET', 'truncate');
+    expect((await readAll(storage, key, { start: 5, end: 2 * MiB - 7 })).equals(bytes.subarray(5, 2 * MiB - 6))).toBe(true);
+    expect(proxy.calls).toEqual(['GET', 'GET', 'GET', 'GET', 'GET', 'GET']);
+  });
+
+  it('a body that breaks off again and again is told as truncated, never as the end', async () => {
     const key = newKey();
     await upload(storage, key, bytesOf(2 * MiB), MiB);
-    proxy.inject('GET', 'truncate', 2);
+    proxy.reset();
+    proxy.inject('GET', 'truncate', Infinity);
     await expect(readAll(storage, key)).rejects.toBeInstanceOf(TruncatedObject);
+    expect(proxy.calls).toEqual(['GET', 'GET', 'GET', 'GET']);
     await expect(readAll(storage, key, { start: 5, end: 2 * MiB - 1 })).rejects.toBeInstanceOf(TruncatedObject);
   });
 

@@ -8,13 +8,18 @@ import { S3Transport } from './s3-transport.js';
 import { S3Writer } from './s3-writer.js';
 
 const CHECK_TRUST_MS = 10_000;
+/** How often in a row a body that breaks off is taken up again... */
+const RESUMES = 3;
+/** ...and the bytes that make a new row: a long pull over a bad connection gets through as long as it moves. */
+const RESUME_EARNED = 1024 * 1024;
 
 /**
  * Objects in a bucket, each under `<prefix><last two hex digits of the key>/<key>`. The keys ascend with time; the two random digits
  * spread them, because S3 splits its load by the beginning of names.
  *
  * Calls: up to one part 1 PUT; more 1 POST, a PUT for each part, 1 POST; read 1 GET; stat 1 HEAD; delete of a committed object 1 DELETE.
- * Nothing is copied, listed or read back. An object is durable once its last call was answered, so persist asks nothing.
+ * Nothing is copied, listed or read back. An object is durable once its last call was answered, so persist asks nothing. A body that breaks off costs
+ * one more GET, of what is missing.
  *
  * Rights needed: s3:PutObject, GetObject, DeleteObject, AbortMultipartUpload, and on the bucket s3:ListBucket (else a missing object is
  * answered 403) and s3:ListBucketMultipartUploads. A life-cycle rule that ends unfinished multipart uploads after some days is worth
@@ -47,21 +52,21 @@ export class S3BlobStorage extends BlobStorage {
 
   override async read(key: StorageKey, range: ByteRange | undefined, sink: ByteSink): Promise<void> {
     const start = range?.start ?? 0;
-    const response = await this.get(key, start, range ? range.end + 1 - start : 0);
+    let response = await this.get(key, start, range ? range.end + 1 - start : 0);
     const wanted = range ? range.end + 1 - start : Number(response.headers['content-length']);
     let came = 0;
-    try {
-      for await (const chunk of chunksOf(response)) {
+    for (let left = RESUMES, before = 0; ; left--, before = came) {
+      const broken = await handOver(response, async chunk => {
         came += chunk.length;
         if (came > wanted) throw new Error(`S3 sent more than the ${wanted} bytes asked for of ${key}`);
         await sink(chunk);
-      }
-    } catch (error) {
-      throw response.errored === error ? new TruncatedObject(key, wanted - came, error) : error;
-    } finally {
-      response.destroy();
+      });
+      if (came === wanted) return;
+      if (came - before >= RESUME_EARNED) left = RESUMES;
+      if (left === 0) throw new TruncatedObject(key, wanted - came, broken);
+      // the same bytes: a key is written once
+      response = await this.get(key, start + came, wanted - came);
     }
-    if (came < wanted) throw new TruncatedObject(key, wanted - came);
   }
 
   override stat(key: StorageKey): Promise<number | undefined> {
@@ -87,7 +92,7 @@ export class S3BlobStorage extends BlobStorage {
 
   /** Whether S3 answers, accepts the credentials and has the bucket, asked at most every 10 s. A full server is seen by the next write. */
   override async check(): Promise<void> {
-    if (performance.now() < this.trustedUntil) return;
+    if (performance.now() < this.trustedUntil && !this.transport.breaker.failing) return;
     if (!(await this.calls.bucketExists())) throw new Error(`the S3 bucket ${this.settings.bucket} does not exist; the set-up step makes it`);
     this.trustedUntil = performance.now() + CHECK_TRUST_MS;
   }
@@ -156,12 +161,21 @@ async function connect(settings: S3Settings) {
   });
   // The client decides by the scheme alone; a public field of it, read for every call.
   client.enableSHA256 = settings.signPayload;
-  return { client, calls: new S3Calls(client, S3Error, settings), transport };
+  return { client, calls: new S3Calls(client, S3Error, settings, transport.breaker), transport };
 }
 
-async function* chunksOf(response: IncomingMessage): AsyncGenerator<Buffer> {
-  for await (const chunk of response) {
-    if (!Buffer.isBuffer(chunk)) throw new Error('the body of an S3 answer is not binary');
-    yield chunk;
+/** Gives every chunk to `take`, one at a time. Resolves at the end of the body, to the error where it broke off; rejects with what `take` did. */
+async function handOver(response: IncomingMessage, take: ByteSink): Promise<Error | undefined> {
+  try {
+    for await (const chunk of response) {
+      if (!Buffer.isBuffer(chunk)) throw new Error('the body of an S3 answer is not binary');
+      await take(chunk);
+    }
+    return undefined;
+  } catch (error) {
+    if (response.errored !== null && response.errored === error) return response.errored;
+    throw error;
+  } finally {
+    response.destroy();
   }
 }

@@ -3,6 +3,7 @@ import { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StorageFull } from '@waybill/oci';
 import type { Client, S3Error } from 'minio';
+import type { Breaker } from './breaker.js';
 import type { S3Settings } from './s3-options.js';
 
 /** Codes of a definite refusal that means no room. */
@@ -11,6 +12,8 @@ const FULL = new Set(['XMinioStorageFull', 'XMinioAdminBucketQuotaExceeded', 'Qu
 const PASSING = new Set(['RequestTimeout', 'SlowDown', 'ServiceUnavailable', 'InternalError', 'OperationAborted', '']);
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
+/** Of the deadline of one try: what began later than this begins no further try, so that a call ends within two deadlines and not within `attempts` of them. */
+const LAST_TRY_BEGINS = 1.5;
 
 export interface Part {
   readonly part: number;
@@ -25,7 +28,7 @@ export interface Part {
  * of the right size: S3 shows objects as a whole or not at all.
  */
 export class S3Calls {
-  constructor(private readonly client: Client, private readonly refusal: typeof S3Error, private readonly settings: S3Settings) {}
+  constructor(private readonly client: Client, private readonly refusal: typeof S3Error, private readonly settings: S3Settings, private readonly breaker: Breaker) {}
 
   async put(object: string, body: Buffer): Promise<void> {
     await this.verified(object, body.length, async () => {
@@ -114,26 +117,32 @@ export class S3Calls {
   }
 
   /** Makes `call` until it succeeds, or until a HEAD shows that an earlier try did. */
-  private async verified(object: string, size: number, call: () => Promise<void>): Promise<void> {
+  private verified(object: string, size: number, call: () => Promise<void>): Promise<void> {
     let unclear = false;
-    for (let attempt = 1; ; attempt++) {
+    return this.retried(async () => {
       try {
-        return await call();
+        await call();
       } catch (error) {
         unclear ||= !this.isFinal(error);
-        if (unclear && (await this.head(object)) === size) return;
-        if (this.isFinal(error) || attempt >= this.settings.attempts) throw this.told(error);
+        if (!unclear || (await this.sizeOf(object)) !== size) throw error;
       }
-      await pause(attempt);
-    }
+    });
   }
 
+  /** Asked once; undefined where nobody says: then the error that made us ask is the one to tell. */
+  private async sizeOf(object: string): Promise<number | undefined> {
+    return this.client.statObject(this.settings.bucket, object).then(({ size }) => size, () => undefined);
+  }
+
+  /** @throws S3Away where S3 has not answered for a while */
   private async retried<T>(call: () => Promise<T>): Promise<T> {
+    this.breaker.enter();
+    const end = performance.now() + this.settings.timeoutMs * LAST_TRY_BEGINS;
     for (let attempt = 1; ; attempt++) {
       try {
         return await call();
       } catch (error) {
-        if (this.isFinal(error) || attempt >= this.settings.attempts) throw this.told(error);
+        if (this.isFinal(error) || attempt >= this.settings.attempts || performance.now() > end) throw this.told(error);
       }
       await pause(attempt);
     }

@@ -22,7 +22,7 @@ export interface S3Options {
   readonly partsInFlight?: number;
   /** Leaves the bodies of uploads out of the signature. Always so over https, where TLS protects them. Default over http: false. */
   readonly unsignedPayload?: boolean;
-  /** How long a call may take until its answer begins, beside 1 s for each MiB it sends, and how long an answer may stall. Default: 30 000. */
+  /** For how long S3 may be silent: neither take a byte of what is sent nor answer. A call ends within twice as long, and some time for what it sends. Default: 30 000. */
   readonly timeoutMs?: number;
   /** How often a call is made at most when the server fails or does not answer. Default: 4. */
   readonly attempts?: number;

@@ -38,6 +38,7 @@ const s3 = z.strictObject({
   style: key(choice(['path', 'virtual']).prefault('path'), 'path or virtual', 'path: host/bucket/object; virtual: bucket.host/object.'),
   partSize: key(size(5 * MiB, 5 * GiB).prefault('8 MiB'), 'a size from 5 MiB to 5 GiB', 'Bytes of one part of a multipart upload. A layer up to this size is one PUT.'),
   partsInFlight: key(count(1, 64).prefault(3), 'a whole number from 1 to 64', 'Parts of one upload sent at a time. An upload holds one more in memory.'),
+  timeout: key(duration(1, 3600).prefault('30s'), 'a duration from 1s to 1h', 'For how long the S3 server may be silent before a call is given up and tried again. A transfer that moves, however slowly, is never cut.'),
   encryption: z
     .discriminatedUnion('algorithm', [
       z.strictObject({ algorithm: z.literal('AES256') }),

@@ -5,12 +5,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 export type S3Call = 'PUT' | 'PART' | 'START' | 'COMPLETE' | 'ABORT' | 'UPLOADS' | 'HEAD' | 'GET' | 'DELETE' | 'BUCKET';
 
 /**
- * `fail`: 500 without asking the server. `reset`: the server does the work and the connection is cut instead of an answer. `truncate`: the
- * answer is cut in the middle of its body. `late`: the answer begins 300 ms later. `silent`: no answer at all.
+ * What is done to a call. `fail`: 500 without asking the server; `busy`: 503 SlowDown likewise. `reset`: the server does the work and the connection is
+ * cut instead of an answer; `lost`: the server does the work and the answer never comes. `truncate`: the answer is cut in the middle of its body, of
+ * which the head told the whole length; `damage`: its first byte is another. `late`: the answer begins 300 ms later. `silent`: the server is not asked, and no answer comes.
  */
-export type Fault = 'fail' | 'reset' | 'truncate' | 'late' | 'silent';
+export type Fault = 'fail' | 'busy' | 'reset' | 'lost' | 'truncate' | 'damage' | 'late' | 'silent';
 
-/** Stands before an S3 server, counts what passes and spoils chosen calls. */
+const SLOW_DOWN = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>';
+
+/** Stands before an S3 server, counts what passes and spoils chosen calls. For faults of the network below, see FaultProxy. */
 export class S3Proxy {
   calls: S3Call[] = [];
   /** Headers of the calls counted, in the same order. */
@@ -18,7 +21,7 @@ export class S3Proxy {
   /** Most calls that were under way at one time. */
   mostAtOnce = 0;
   private atOnce = 0;
-  private readonly faults: { readonly call: S3Call; readonly fault: Fault }[] = [];
+  private readonly faults: { readonly call: S3Call; readonly fault: Fault; left: number }[] = [];
   private readonly agent = new Agent({ keepAlive: true });
   private readonly server: Server;
 
@@ -42,11 +45,12 @@ export class S3Proxy {
     return `http://127.0.0.1:${address.port}`;
   }
 
-  /** Spoils the next `times` calls of this kind. */
+  /** Spoils the next `times` calls of this kind; Infinity: until `reset`. */
   inject(call: S3Call, fault: Fault, times = 1): void {
-    for (let i = 0; i < times; i++) this.faults.push({ call, fault });
+    this.faults.push({ call, fault, left: times });
   }
 
+  /** Forgets the faults that are left, and what was counted. */
   reset(): void {
     this.calls = [];
     this.headers = [];
@@ -69,24 +73,31 @@ export class S3Proxy {
     const call = kindOf(request.method ?? '', request.url ?? '');
     this.calls.push(call);
     this.headers.push(request.headers);
-    const index = this.faults.findIndex(planned => planned.call === call);
-    const fault = index < 0 ? undefined : this.faults.splice(index, 1)[0]?.fault;
+    const fault = this.faultOf(call);
     if (fault === 'silent') return;
-    if (fault === 'fail') {
+    if (fault === 'fail' || fault === 'busy') {
       request.resume();
-      response.writeHead(500, { 'content-type': 'text/plain' }).end('spoiled '.repeat(10_000));
+      if (fault === 'fail') response.writeHead(500, { 'content-type': 'text/plain' }).end('spoiled '.repeat(10_000));
+      else response.writeHead(503, { 'content-type': 'application/xml' }).end(SLOW_DOWN);
       return;
     }
     const answer = await this.ask(request);
     if (fault === 'late') await delay(300);
-    if (fault === 'reset') {
+    if (fault === 'reset' || fault === 'lost') {
       for await (const chunk of answer) void chunk;
-      request.socket.destroy();
+      if (fault === 'reset') request.socket.destroy();
       return;
     }
     response.writeHead(answer.statusCode ?? 500, answer.headers);
+    if (fault === 'damage') answer.once('data', (chunk: Buffer) => chunk.writeUInt8(chunk.readUInt8(0) ^ 1, 0));
     if (fault === 'truncate') answer.once('data', (chunk: Buffer) => response.write(chunk.subarray(0, chunk.length / 2), () => request.socket.destroy()));
     else answer.pipe(response);
+  }
+
+  private faultOf(call: S3Call): Fault | undefined {
+    const planned = this.faults.find(fault => fault.call === call && fault.left > 0);
+    if (planned !== undefined) planned.left -= 1;
+    return planned?.fault;
   }
 
   private ask(request: IncomingMessage): Promise<IncomingMessage> {

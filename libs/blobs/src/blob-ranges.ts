@@ -29,13 +29,13 @@ export function rangeReply(link: BlobLink, range: Exclude<BlobRange, { kind: 'un
   return { status: 206, contentType: `multipart/byteranges; boundary=${boundary}`, headers: [], length, parts, after };
 }
 
-/** Writes the parts one behind the other. */
-export async function sendRanges(reply: RangeReply, send: (range: ByteRange) => Promise<void>, response: ServerResponse): Promise<void> {
+/** Writes the parts one behind the other. @param begin writes the head of the response where it is not written yet */
+export async function sendRanges(reply: RangeReply, send: (range: ByteRange) => Promise<void>, begin: () => ServerResponse): Promise<void> {
   for (const part of reply.parts) {
-    if (part.before !== '') response.write(part.before);
+    if (part.before !== '') begin().write(part.before);
     if (lengthOf(part.range) > 0) await send(part.range);
   }
-  if (reply.after !== '') response.write(reply.after);
+  if (reply.after !== '') begin().write(reply.after);
 }
 
 function onePart(status: 200 | 206, range: ByteRange, headers: readonly string[]): RangeReply {

@@ -43,7 +43,7 @@ beforeAll(async () => {
     getBlob: async (_, exchange) => {
       try {
         const response = exchange.begin(200, [], SIZE);
-        await reads.send(link, { start: 0, end: SIZE - 1 }, response);
+        await reads.send(link, { start: 0, end: SIZE - 1 }, response, () => response);
         response.end();
         outcomes.push('sent');
       } catch (error) {

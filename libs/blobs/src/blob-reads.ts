@@ -54,10 +54,11 @@ export class BlobReads {
   }
 
   /**
-   * Writes a range to a response whose head is written. Resolves when the last byte was taken by the socket; the caller ends the response.
+   * Writes a range to a response, whose head `begin` writes before the first byte. Resolves when the last byte was taken by the socket; the caller
+   * ends the response.
    * @throws CorruptBlob before the last bytes are written, TruncatedObject, the socket's error, or ClientGone
    */
-  async send(link: BlobLink, range: ByteRange, response: ServerResponse): Promise<void> {
+  async send(link: BlobLink, range: ByteRange, response: ServerResponse, begin: () => ServerResponse): Promise<void> {
     const whole = range.start === 0 && range.end === link.size - 1;
     const hash = this.options.verify && whole ? createHash(digestAlgorithm(link.digest)) : undefined;
     let left = range.end - range.start + 1;
@@ -74,7 +75,7 @@ export class BlobReads {
         if (response.destroyed) return Promise.reject(new ClientGone());
         return new Promise((resolve, reject) => {
           giveUp = reject;
-          response.write(chunk, (error) => (error ? reject(error) : resolve()));
+          begin().write(chunk, (error) => (error ? reject(error) : resolve()));
         });
       });
     } finally {

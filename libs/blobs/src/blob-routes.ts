@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { formatRequest, parseRange, rangeUnsatisfiable, unsupported } from '@waybill/oci';
 import type { Digest, RepositoryName, RequestOf } from '@waybill/oci';
 import { isNotModified } from '@waybill/platform';
@@ -42,9 +43,11 @@ export class BlobRoutes {
       if (url !== undefined) return exchange.reply(307, ['Location', url, 'Docker-Content-Digest', link.digest, 'Cache-Control', 'no-store']);
     }
     const reply = rangeReply(link, range);
-    const response = exchange.begin(reply.status, [...headers(link, reply.contentType), ...reply.headers], reply.length);
-    await sendRanges(reply, (part) => this.reads.send(link, part, response), response);
-    response.end();
+    // with its first byte: a storage that has none to give is answered like any other failure
+    let begun: ServerResponse | undefined;
+    const begin = (): ServerResponse => (begun ??= exchange.begin(reply.status, [...headers(link, reply.contentType), ...reply.headers], reply.length));
+    await sendRanges(reply, (part) => this.reads.send(link, part, exchange.response, begin), begin);
+    begin().end();
   }
 
   private async head(request: RequestOf<'headBlob'>, exchange: Exchange): Promise<void> {

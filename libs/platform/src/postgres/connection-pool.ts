@@ -9,6 +9,10 @@ export interface PooledConnection {
   readonly prepared: PreparedStatements;
   broken: boolean;
   idleSince: number;
+  /** When the statement that runs was sent, where it has a deadline; 0 otherwise. */
+  askedAt: number;
+  /** Its deadline was over at the last sweep. */
+  overdue: boolean;
 }
 
 type Waiter = { readonly since: number; readonly take: (connection: PooledConnection) => void; readonly fail: (error: Error) => void };
@@ -18,6 +22,8 @@ const CONNECT_PATIENCE_MS = 3_000;
 /** A caller waits this long for a free connection; every statement is over by then (statement_timeout). */
 const QUEUE_PATIENCE_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 3_000;
+/** Silence after which the system asks the other side whether it is there, once a second and ten times at most. */
+const KEEP_ALIVE_MS = 10_000;
 const SWEEP_MS = 250;
 /** Connections beyond `KEPT_IDLE` close after this long: each costs the server 2 to 4 MB. */
 const IDLE_MS = 30_000;
@@ -33,11 +39,27 @@ export class ConnectionPool {
   private sweeper: NodeJS.Timeout | undefined;
   private ended: (() => void) | undefined;
 
-  constructor(private readonly config: pg.ClientConfig, private readonly max: number, private readonly onLost: (error: Error) => void) {}
+  /**
+   * @param answerMs milliseconds that a server may take for a statement; Infinity: any time. Its own limit is shorter: what exceeds this one is no slow
+   *   statement but a server that hangs, or packets that are lost, which no limit of the server's ever ends
+   */
+  constructor(private readonly config: pg.ClientConfig, private readonly max: number, private readonly answerMs: number, private readonly onLost: (error: Error) => void) {}
 
   /** For metrics: sessions there are, those unused, and callers without one. */
   get stats(): { readonly open: number; readonly idle: number; readonly waiting: number } {
     return { open: this.all.size, idle: this.idle.length, waiting: this.waiting.length };
+  }
+
+  /** A statement is sent; `answered` ends its deadline. */
+  asked(connection: PooledConnection): void {
+    if (this.answerMs === Infinity) return;
+    connection.askedAt = performance.now();
+    this.watch();
+  }
+
+  answered(connection: PooledConnection): void {
+    connection.askedAt = 0;
+    connection.overdue = false;
   }
 
   /** Calls `take` at once where a session is free. Whoever takes one must give it to `release`. */
@@ -45,9 +67,9 @@ export class ConnectionPool {
     const free = this.idle.pop();
     if (free !== undefined) return take(free);
     if (this.ended !== undefined) return fail(new DependencyUnavailable('database', new Error('the pool is closed')));
-    this.waiting.push({ since: Date.now(), take, fail });
+    this.waiting.push({ since: performance.now(), take, fail });
     this.grow();
-    this.sweeper ??= setInterval(() => this.sweep(), SWEEP_MS).unref();
+    this.watch();
   }
 
   release(connection: PooledConnection): void {
@@ -55,7 +77,7 @@ export class ConnectionPool {
     const next = this.waiting.shift();
     if (next !== undefined) return next.take(connection);
     if (this.ended !== undefined) return this.discard(connection);
-    connection.idleSince = Date.now();
+    connection.idleSince = performance.now();
     this.idle.push(connection);
   }
 
@@ -90,8 +112,8 @@ export class ConnectionPool {
   }
 
   private async open(): Promise<void> {
-    const client = new pg.Client({ ...this.config, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-    const connection: PooledConnection = { client, prepared: new Map(), broken: false, idleSince: 0 };
+    const client = new pg.Client({ ...this.config, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE_MS });
+    const connection: PooledConnection = { client, prepared: new Map(), broken: false, idleSince: 0, askedAt: 0, overdue: false };
     // without a listener the loss of an idle session would end the process
     client.on('error', (error) => {
       if (!connection.broken && this.all.has(connection)) this.onLost(error);
@@ -112,7 +134,7 @@ export class ConnectionPool {
       this.release(connection);
     } catch (error) {
       connection.broken = true;
-      this.failingSince ??= Date.now();
+      this.failingSince ??= performance.now();
       this.refuse(error);
       // several replicas must not come back in step
       setTimeout(() => {
@@ -126,18 +148,28 @@ export class ConnectionPool {
   /** Callers that waited long enough for a server that does not answer get the error; one that is no outage (a wrong password) goes to all at once. */
   private refuse(error: unknown): void {
     const mapped = mapPostgresError(error);
-    const deadline = mapped instanceof DependencyUnavailable ? Date.now() - CONNECT_PATIENCE_MS : Infinity;
+    const deadline = mapped instanceof DependencyUnavailable ? performance.now() - CONNECT_PATIENCE_MS : Infinity;
     const failure = mapped instanceof Error ? mapped : new Error(String(mapped));
     while (this.waiting[0] !== undefined && this.waiting[0].since <= deadline) this.waiting.shift()?.fail(failure);
   }
 
+  private watch(): void {
+    this.sweeper ??= setInterval(() => this.sweep(), SWEEP_MS).unref();
+  }
+
   private sweep(): void {
-    const now = Date.now();
+    const now = performance.now();
+    for (const connection of this.all) {
+      if (connection.askedAt === 0 || connection.askedAt > now - this.answerMs) continue;
+      // at the second look: an answer may have come while this process was too busy to read it. The end of its session is what its caller is told.
+      if (connection.overdue) this.discard(connection);
+      connection.overdue = true;
+    }
     while (this.waiting[0] !== undefined && this.waiting[0].since < now - QUEUE_PATIENCE_MS) {
       this.waiting.shift()?.fail(new DependencyUnavailable('database', new Error(`no connection of ${this.max} became free within ${QUEUE_PATIENCE_MS} ms`)));
     }
     while (this.idle.length > KEPT_IDLE && this.idle[0] !== undefined && this.idle[0].idleSince < now - IDLE_MS) this.discard(this.idle[0]);
-    if (this.waiting.length === 0 && this.idle.length <= KEPT_IDLE) {
+    if (this.waiting.length === 0 && this.idle.length <= KEPT_IDLE && this.idle.length === this.all.size) {
       clearInterval(this.sweeper);
       this.sweeper = undefined;
     }

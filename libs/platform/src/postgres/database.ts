@@ -47,6 +47,9 @@ const SESSION = [
   'enable_mergejoin=off',
 ].map((setting) => `-c ${setting}`).join(' ');
 
+/** What the network and a busy machine may add to the server's own limit. */
+const ANSWER_SLACK_MS = 2_000;
+
 /** Database over the `pg` driver. Statements with a name are prepared once per session. */
 export class PgDatabase extends Database {
   override readonly sql: Sql;
@@ -60,12 +63,12 @@ export class PgDatabase extends Database {
     super();
     this.config = sessionConfig(options.url);
     this.onLost = options.onLost ?? (() => undefined);
-    this.pool = new ConnectionPool(this.config, options.poolSize ?? 10, this.onLost);
+    this.pool = new ConnectionPool(this.config, options.poolSize ?? 10, answerMs(this.config.options ?? ''), this.onLost);
     this.onStatement = options.onStatement ?? (() => undefined);
     this.sql = (statement, values) =>
       new Promise((resolve, reject) => {
         const call = { statement, values, resolve, reject, startedAt: performance.now(), span: beginStatement(statement) };
-        this.pool.acquire((connection) => this.run(connection, call, true), (error) => {
+        this.pool.acquire((connection) => this.run(connection, call, ALONE), (error) => {
           this.told(call, error);
           reject(error);
         });
@@ -79,11 +82,12 @@ export class PgDatabase extends Database {
 
   override async transaction<T>(work: (sql: Sql) => Promise<T>, isolation: 'read committed' | 'repeatable read' = 'read committed'): Promise<T> {
     const connection = await new Promise<PooledConnection>((resolve, reject) => this.pool.acquire(resolve, reject));
-    const sql: Sql = (statement, values) => new Promise((resolve, reject) => this.run(connection, { statement, values, resolve, reject, startedAt: performance.now(), span: beginStatement(statement) }, false));
+    const mode = { release: false, limited: isolation === 'read committed' };
+    const sql: Sql = (statement, values) => new Promise((resolve, reject) => this.run(connection, { statement, values, resolve, reject, startedAt: performance.now(), span: beginStatement(statement) }, mode));
     try {
       await sql(`BEGIN ISOLATION LEVEL ${isolation}`);
       const result = await work(sql);
-      await commit(connection);
+      await this.commit(connection);
       this.pool.release(connection);
       return result;
     } catch (error) {
@@ -114,10 +118,11 @@ export class PgDatabase extends Database {
     await this.pool.close();
   }
 
-  private run<Row>(connection: PooledConnection, call: Call<Row>, release: boolean): void {
+  private run<Row>(connection: PooledConnection, call: Call<Row>, { release, limited }: Mode): void {
     // the callback form saves a promise and a stack capture per statement
     const done = (error: Error | null, rows: Row[]): void => {
       this.told(call, error);
+      this.pool.answered(connection);
       if (error === null) {
         if (release) this.pool.release(connection);
         call.resolve(rows);
@@ -132,6 +137,7 @@ export class PgDatabase extends Database {
     };
     const { client, prepared } = connection;
     const { statement, values } = call;
+    if (limited) this.pool.asked(connection);
     if (typeof statement === 'string') client.query({ text: statement, values: values === undefined ? undefined : [...values] }, (error: Error | null, result) => done(error, error === null ? result.rows : []));
     else client.query(new PreparedQuery(client, prepared, statement, values ?? [], done));
   }
@@ -141,9 +147,19 @@ export class PgDatabase extends Database {
     span?.end(error ?? undefined);
   }
 
+  /** Postgres answers COMMIT of a failed transaction with ROLLBACK and no error; work that swallowed the error must not look committed. */
+  private async commit(connection: PooledConnection): Promise<void> {
+    this.pool.asked(connection);
+    const { command } = await connection.client.query('COMMIT');
+    this.pool.answered(connection);
+    if (command !== 'COMMIT') throw new Error('The transaction was rolled back: one of its statements failed and the failure was swallowed. Let it reject.');
+  }
+
   private async rollback(connection: PooledConnection): Promise<void> {
     try {
+      this.pool.asked(connection);
       await connection.client.query('ROLLBACK');
+      this.pool.answered(connection);
       this.pool.release(connection);
     } catch {
       this.pool.discard(connection);
@@ -159,10 +175,19 @@ function beginStatement(statement: Statement | string): Span | undefined {
   return parent.child(name, { kind: 'client', attributes: { 'db.system.name': 'postgresql', 'db.query.summary': name } });
 }
 
-/** Postgres answers COMMIT of a failed transaction with ROLLBACK and no error; work that swallowed the error must not look committed. */
-async function commit(connection: PooledConnection): Promise<void> {
-  const { command } = await connection.client.query('COMMIT');
-  if (command !== 'COMMIT') throw new Error('The transaction was rolled back: one of its statements failed and the failure was swallowed. Let it reject.');
+/** How a statement is run: `release` gives its session back at the end; `limited` lets it take no longer than a server that works ever does. */
+interface Mode {
+  readonly release: boolean;
+  readonly limited: boolean;
+}
+
+/** A statement that is its own transaction. */
+const ALONE: Mode = { release: true, limited: true };
+
+/** The server's limit for a statement and some slack. Where the connection string switches it off, or gives it a unit, there is none here either. */
+function answerMs(options: string): number {
+  const limit = Number(options.match(/statement_timeout=(\S+)/g)?.at(-1)?.split('=')[1]);
+  return limit > 0 ? limit + ANSWER_SLACK_MS : Infinity;
 }
 
 function sessionConfig(url: string): pg.ClientConfig {
@@ -170,5 +195,5 @@ function sessionConfig(url: string): pg.ClientConfig {
   const options = theirs?.[1] === undefined ? SESSION : `${SESSION} ${decodeURIComponent(theirs[1].replaceAll('+', ' '))}`;
   // what the string says about options would replace ours, so it is taken out of the string
   const connectionString = url.replace(/([?&])options=[^&]*&?/, '$1').replace(/[?&]$/, '');
-  return { connectionString, options, application_name: 'waybill', keepAlive: true };
+  return { connectionString, options, application_name: 'waybill' };
 }

@@ -8,7 +8,7 @@ export async function keepListening(config: pg.ClientConfig, channel: string, on
   let client = await open();
 
   async function open(): Promise<pg.Client> {
-    const opened = new pg.Client({ ...config, connectionTimeoutMillis: 3_000 });
+    const opened = new pg.Client({ ...config, connectionTimeoutMillis: 3_000, query_timeout: 5_000, keepAlive: true, keepAliveInitialDelayMillis: 10_000 });
     opened.on('notification', ({ payload }) => onNotify(payload ?? ''));
     opened.on('error', onLost);
     try {

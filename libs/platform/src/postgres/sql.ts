@@ -11,7 +11,10 @@ export type Sql = <Row extends object>(statement: Statement | string, values?: r
 export abstract class Database {
   /** One statement on any pooled connection, committed by itself. */
   abstract readonly sql: Sql;
-  /** READ COMMITTED unless `isolation` says otherwise; rolls back when `work` rejects. */
+  /**
+   * READ COMMITTED unless `isolation` says otherwise; rolls back when `work` rejects. REPEATABLE READ is for reports over whole tables: its statements
+   * may take any time, where the others end with DependencyUnavailable when the server does not answer within some seconds.
+   */
   abstract transaction<T>(work: (sql: Sql) => Promise<T>, isolation?: 'read committed' | 'repeatable read'): Promise<T>;
   /**
    * Calls `onNotify` with the payload of each notification on `channel`; after a lost connection it is called once with '', because some

@@ -7,6 +7,7 @@ import { BlobReads } from './blob-reads.js';
 import type { BlobReadOptions } from './blob-reads.js';
 import { BlobRoutes } from './blob-routes.js';
 import type { BlobRouteOptions } from './blob-routes.js';
+import { DatabaseClock } from './database-clock.js';
 import { LinkFilter } from './link-filter.js';
 import { LocalUploads } from './local-uploads.js';
 import type { UploadKey } from './upload-key.js';
@@ -38,7 +39,7 @@ export type BlobHandlers = ReturnType<BlobRoutes['handlers']> & ReturnType<Uploa
 /** Blobs and uploads: the role `blobs`. The reaper runs while the application does; at its end no upload is known to this process alone. */
 @Module({})
 export class BlobsModule implements OnApplicationBootstrap, OnApplicationShutdown {
-  constructor(private readonly reaper: UploadReaper, private readonly local: LocalUploads, private readonly filter: LinkFilter) {}
+  constructor(private readonly reaper: UploadReaper, private readonly local: LocalUploads, private readonly filter: LinkFilter, private readonly clock: DatabaseClock) {}
 
   static register(options: BlobsOptions): { readonly module: DynamicModule; readonly handlers: BlobHandlers; readonly reaper: UploadReaper; readonly local: LocalUploads } {
     const failed = (work: string) => (error: unknown): void => options.report(work, error);
@@ -50,7 +51,7 @@ export class BlobsModule implements OnApplicationBootstrap, OnApplicationShutdow
     const uploads = new Uploads(new UploadIds(options.uploadKey), local, places, links, options.mustExist);
     const reaper = new UploadReaper(options.database, options.storage, options.reapEvery, failed('reaping uploads'));
     return {
-      module: { module: BlobsModule, providers: [{ provide: UploadReaper, useValue: reaper }, { provide: LocalUploads, useValue: local }, { provide: LinkFilter, useValue: filter }] },
+      module: { module: BlobsModule, providers: [{ provide: UploadReaper, useValue: reaper }, { provide: LocalUploads, useValue: local }, { provide: LinkFilter, useValue: filter }, { provide: DatabaseClock, useValue: options.uploadKey.clock }] },
       handlers: { ...blobs.handlers(), ...new UploadRoutes(uploads, blobs).handlers() },
       reaper,
       local,
@@ -58,12 +59,14 @@ export class BlobsModule implements OnApplicationBootstrap, OnApplicationShutdow
   }
 
   onApplicationBootstrap(): void {
+    this.clock.start();
     this.reaper.start();
     this.local.start();
     this.filter.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
+    this.clock.stop();
     await this.reaper.stop();
     await this.local.stop();
     await this.filter.stop();

@@ -1,10 +1,12 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { newStorageKey } from '@waybill/blob-storage';
 import { parseRepositoryName } from '@waybill/oci';
+import { DatabaseClock } from './database-clock.js';
 import { UploadIds } from './upload-id.js';
 
 const app = parseRepositoryName('team/app');
-const keyOf = (secret: Buffer) => ({ secret, clockOffset: 0 });
+const noDatabase = { sql: () => Promise.reject(new Error('there is none')) };
+const keyOf = (secret: Buffer, ahead = 0) => ({ secret, clock: new DatabaseClock(noDatabase, performance.timeOrigin + ahead) });
 const unknown = expect.objectContaining({ code: 'BLOB_UPLOAD_UNKNOWN' });
 
 describe('the id of an upload', () => {
@@ -68,7 +70,7 @@ describe('the id of an upload', () => {
   });
 
   it('carries the time of the database, not of the replica', () => {
-    const ahead = new UploadIds({ secret: randomBytes(32), clockOffset: -3_600_000 }).make(app, '', 'sha256');
+    const ahead = new UploadIds(keyOf(randomBytes(32), -3_600_000)).make(app, '', 'sha256');
     expect(Math.abs(ahead.startedAt.getTime() + 3_600_000 - Date.now())).toBeLessThan(1000);
   });
 

@@ -54,7 +54,7 @@ export class UploadIds {
     }
   }
 
-  make(repository: RepositoryName, principal: string, algorithm: DigestAlgorithm, now = Date.now() + this.key.clockOffset): UploadOwner {
+  make(repository: RepositoryName, principal: string, algorithm: DigestAlgorithm, now = this.key.clock.now()): UploadOwner {
     // a random UUID: the row's key is one
     const body = Buffer.alloc(FIXED);
     body.write(randomUUID().replaceAll('-', ''), 'hex');

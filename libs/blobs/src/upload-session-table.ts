@@ -2,7 +2,7 @@ import type { StorageKey } from '@waybill/blob-storage';
 import { parseStorageKey } from '@waybill/blob-storage';
 import { nameUnknown, parseDigest, uploadUnknown } from '@waybill/oci';
 import type { Digest } from '@waybill/oci';
-import { sqlState } from '@waybill/platform';
+import { failpoint, sqlState } from '@waybill/platform';
 import type { Database, Statement } from '@waybill/platform';
 import type { LinkFilter } from './link-filter.js';
 import type { UploadOwner } from './upload-id.js';
@@ -128,8 +128,10 @@ export class UploadSessionTable {
    */
   async finish(owner: UploadOwner, mustExist: boolean, object: Segment, digest: Digest, meta: string): Promise<boolean> {
     this.filter.add(owner.repository, digest);
+    failpoint('blobs.after_object_write');
     const [row] = await this.database.sql<{ linked: boolean }>(FINISH, [owner.repository, mustExist, object.key, object.size, digest, owner.startedAt, meta])
       .catch((error: unknown) => Promise.reject(repositoryMissing(owner, error)));
+    failpoint('blobs.after_commit');
     return row?.linked === true;
   }
 
@@ -154,8 +156,10 @@ export class UploadSessionTable {
     const writer = typeof by === 'string' ? undefined : by.writer;
     const values = [owner.id, owner.repository, owner.principal, owner.startedAt, mustExist, writer, by === 'whole', object.key, object.size, digest, meta];
     this.filter.add(owner.repository, digest);
+    failpoint('blobs.after_object_write');
     const [row] = await this.database.sql<{ outcome: string; digest: string | null }>(COMPLETE, values)
       .catch((error: unknown) => Promise.reject(repositoryMissing(owner, error)));
+    failpoint('blobs.after_commit');
     if (row?.outcome === 'linked' || row?.outcome === 'busy') return row.outcome;
     if (row?.outcome === 'done') return parseDigest(row.digest ?? '');
     throw uploadUnknown();

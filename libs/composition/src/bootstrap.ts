@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { ConfigRefused, loadConfig, openLogger } from '@waybill/platform';
+import { armFailpoint, ConfigRefused, loadConfig, openLogger } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
 import { isRole, ROLES } from './roles.js';
 import type { Role } from './roles.js';
@@ -30,6 +30,8 @@ export async function bootstrap(roles: Chosen = ROLES): Promise<void> {
   const faults = roleFaults(chosen, config);
   if (faults.length > 0) refuse(new ConfigRefused(faults));
   const log = openLogger({ level: config.log.level, base: { roles: chosen.join(',') }, destination: 2 });
+  if (config.failpoint !== undefined) log.logger.warn({ failpoint: config.failpoint }, 'this process will kill itself: it is being tested');
+  armFailpoint(config.failpoint);
   const running = await run(chosen, config, log.logger).catch(refuse);
 
   started();

@@ -1,6 +1,6 @@
 import { isDigestReference, manifestBlobUnknown, manifestInvalid, manifestUnknown, nameUnknown, parseDigest } from '@waybill/oci';
 import type { Digest, Reference, RepositoryName, Tag } from '@waybill/oci';
-import { Gather, sqlState } from '@waybill/platform';
+import { failpoint, Gather, sqlState } from '@waybill/platform';
 import type { Database, Statement } from '@waybill/platform';
 import type { ManifestPush } from './manifest-push.js';
 
@@ -85,7 +85,9 @@ export class ManifestTable {
       repository, mustExist, push.digest, push.mediaType, push.bytes, push.artifactType, push.subject, push.descriptor,
       push.blobs.digests, push.blobs.sizes, push.external.digests, push.children.digests, push.children.sizes, sparse, push.tags, expected, push.data, meta,
     ];
+    failpoint('manifests.before_commit');
     const row = await this.attempt<{ outcome: string; items: string[] | null }>(PUT, values);
+    failpoint('manifests.after_commit');
     const items = (row?.items ?? []).map(parseDigest);
     switch (row?.outcome) {
       case 'missing':

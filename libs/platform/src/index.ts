@@ -15,6 +15,8 @@ export type { HeaderList } from './http/exchange.js';
 export { Exchange } from './http/exchange.js';
 export { Database } from './postgres/sql.js';
 export type { Sql, Statement } from './postgres/sql.js';
+export { armFailpoint, failpoint } from './failpoint.js';
+export type { ArmedFailpoint, Failpoint } from './failpoint.js';
 export { directoryFault, makeDirectories } from './directory.js';
 export { DataDirectoryLock, DataDirectoryRefused } from './data-directory.js';
 export { EmbeddedPostgres } from './postgres/embedded-postgres.js';

@@ -1,5 +1,6 @@
 import { leafHash } from '@waybill/events';
 import type { SealedEvent } from '@waybill/events';
+import { failpoint } from '@waybill/platform';
 import type { Database, Sql, Statement } from '@waybill/platform';
 import { EVENT_COLUMNS, storedEvent } from './event-row.js';
 import type { EventRow } from './event-row.js';
@@ -84,6 +85,7 @@ export class SealPass {
   async run(): Promise<SealResult> {
     try {
       const { lock, events } = await this.database.transaction((sql) => this.#seal(sql));
+      if (events > 0) failpoint('sealer.after_commit');
       this.#advance(lock, events < this.batch);
       return { lastSeq: Number(lock.last_seq) + events, sealed: events };
     } catch (error) {
@@ -103,6 +105,7 @@ export class SealPass {
     if (rows.length > 0) {
       const leaves = rows.map((row, i) => leafHash(positioned(row, lock, i)));
       await sql(NUMBER, [lock.last_seq, rows.map((row) => row.gpos), leaves]);
+      failpoint('sealer.before_commit');
     }
     return { lock, events: rows.length };
   }

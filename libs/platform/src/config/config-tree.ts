@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { address, addresses, baseUrl, choice, connectionString, count, duration, flag, KEY_NOTES, list, networks, origin, secret, secretPairs, share, size, text, type KeyNotes } from './config-values.js';
+import { address, addresses, baseUrl, choice, connectionString, count, duration, failpoint, flag, KEY_NOTES, list, networks, origin, secret, secretPairs, share, size, text, type KeyNotes } from './config-values.js';
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
@@ -158,6 +158,7 @@ export const CONFIG_TREE = z.strictObject({
     catalog: page(100_000, 100, 'Repositories'),
     referrers: page(10_000, 1000, 'Referrers'),
   }).prefault({}),
+  failpoint: key(failpoint().optional(), 'the name of a failpoint and :kill, such as blobs.after_commit:kill, or blobs.after_commit:kill:5 for the fifth time', 'For tests of crashes, never for a registry that people use: the process kills itself when it gets to this place.'),
   shutdown: z.strictObject({
     grace: key(duration(0, 3600).optional(), 'a duration up to 1h', 'After SIGTERM the process says that it is not ready, and goes on serving for this long: gateways and load balancers take notice, and no request meets a closed door.', { otherwise: '2s for a service or gateway, 0s for the registry in one process' }),
     drainTimeout: key(duration(0, 3600).prefault('30s'), 'a duration up to 1h', 'Running requests get this long to finish after SIGTERM or SIGINT.'),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FAILPOINTS, type ArmedFailpoint } from '../failpoint.js';
 import { isNetwork } from '../http/client-address.js';
 import { Secret } from './secret.js';
 
@@ -96,6 +97,14 @@ export const share = () =>
 
 /** name=value pairs, separated by commas. */
 export const secretPairs = () => value((input) => (typeof input === 'string' && /^[\w-]+=[^,]+(,\s*[\w-]+=[^,]+)*$/.test(input.trim()) ? new Secret(input.trim()) : undefined));
+
+/** `name:kill`, or `name:kill:n` for the nth time. */
+export const failpoint = () =>
+  value((input): ArmedFailpoint | undefined => {
+    const parts = typeof input === 'string' ? /^(\S+):kill(?::([1-9]\d{0,6}))?$/.exec(input.trim()) : null;
+    const name = FAILPOINTS.find((known) => known === parts?.[1]);
+    return name === undefined ? undefined : { name, nth: Number(parts?.[2] ?? 1) };
+  });
 
 const BYTES: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };

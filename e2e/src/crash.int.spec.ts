@@ -1,8 +1,9 @@
 import { jest } from '@jest/globals';
-import { blobFixture, buildContent, digestOf, freshBytes, locationOf, openUpload, pushContent, pushManifest, RawConnection, RegistryClient, RegistryProcess, temporaryFolder, type Content, type HttpAnswer } from '@waybill/testing';
+import { blobFixture, buildContent, digestOf, freshBytes, locationOf, openUpload, pushContent, pushManifest, RegistryClient, RegistryProcess, temporaryFolder, type Content, type HttpAnswer } from '@waybill/testing';
 import { testDatabase } from '@waybill/testing/postgres';
 import { setTimeout as delay } from 'node:timers/promises';
 import { logIsEqual } from './log-proof.js';
+import { interrupted, resume } from './interrupted-upload.js';
 import { expectBlobCreated, expectSession, expectStatus } from './protocol/expectations.js';
 
 jest.setTimeout(120_000);
@@ -121,28 +122,6 @@ describe('after kill -9', () => {
 function continued(of: RegistryClient, answer: HttpAnswer): string {
   expectStatus(answer, 202);
   return of.resolve(locationOf(answer));
-}
-
-/** Kills the registry while a PATCH of `rest` is on its way, half of it sent. */
-async function interrupted(registry: RegistryProcess, location: string, rest: Buffer): Promise<void> {
-  const connection = await RawConnection.open(registry.baseUrl);
-  connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: ${rest.length}\r\n\r\n`);
-  connection.write(rest.subarray(0, Math.floor(rest.length / 2)));
-  await delay(200);
-  await registry.kill();
-  connection.destroy();
-}
-
-/** Sends what is missing, from where the session says that it stands; again while the dead writer's lease still holds it. */
-async function resume(client: RegistryClient, location: string, bytes: Buffer): Promise<HttpAnswer> {
-  for (let tries = 0; ; tries += 1) {
-    const status = await client.uploadStatus(location);
-    expectStatus(status, 204);
-    const received = Number(status.header('Range')?.split('-')[1]) + 1;
-    const answer = await client.appendUpload(location, bytes.subarray(received), { 'Content-Range': `${received}-${bytes.length - 1}` });
-    if (answer.status === 202 || tries === 40) return answer;
-    await delay(250);
-  }
 }
 
 async function pushUntilItFails(client: RegistryClient, repository: string, acknowledged: { readonly repository: string; readonly image: Pushed }[]): Promise<void> {

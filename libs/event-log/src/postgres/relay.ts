@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SealedEvent } from '@waybill/events';
+import { failpoint } from '@waybill/platform';
 import type { Database, Sql, Statement } from '@waybill/platform';
 import type { EventOutlet, OpenOutlet, OutletBatch } from '../event-outlet.js';
 import { FenceLost, Lease } from './lease.js';
@@ -160,6 +161,7 @@ export class Relay {
       if (!(await this.#lease.hold())) throw new FenceLost(`the lease of ${this.#name} went to another process before seq ${batch.lastSeq} was published`);
       const startedAt = performance.now();
       await batch.send();
+      failpoint('relay.after_publish');
       await this.database.transaction((sql) => this.#checkpoint(sql, batch));
       this.#lease.advanced(batch.lastSeq);
       this.#published += batch.events;
@@ -173,6 +175,7 @@ export class Relay {
   async #checkpoint(sql: Sql, { partitions, lastSeq }: OutletBatch): Promise<void> {
     await this.#lease.advance(sql, lastSeq);
     await sql(SENT, [this.#name, [...partitions.keys()], [...partitions.values()]]);
+    failpoint('relay.before_checkpoint');
   }
 
   /** Nothing is known after an error, so everything is given up: the next attempt, here or in another process, begins from the database. */

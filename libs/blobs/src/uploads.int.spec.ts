@@ -260,6 +260,23 @@ describe('uploads, over two replicas on one database and one storage', () => {
     expect((await put()).status).toBe(404);
   });
 
+  it('whose claim the database forgot in a crash end with 503 and leave no object behind, and the same PUT once more succeeds', async () => {
+    const before = [...storage.list()].length;
+    const bytes = randomBytes(100_000);
+    const location = `${await start(one)}?digest=${encodeURIComponent(digestOf(bytes))}`;
+    const slow = httpRequest(one.url + location, { method: 'PUT', headers: { 'Content-Length': bytes.length } });
+    const answered = new Promise<unknown[]>((resolve) => slow.on('response', (response) => resolve([response.resume().statusCode, response.headers['retry-after']])));
+    slow.write(bytes.subarray(0, 90_000));
+    const claimed = () => db.database.sql('DELETE FROM reg.upload_session WHERE upload_id = $1 AND writer IS NOT NULL RETURNING 1', [idOf(location.split('?')[0] ?? '')]);
+    while ((await claimed()).length === 0) await sleep(10);
+    slow.end(bytes.subarray(90_000));
+    expect(await answered).toEqual([503, '2']);
+    expect([...storage.list()]).toHaveLength(before);
+    expect(one.faults.splice(0)).toHaveLength(1);
+    expect((await send(two, 'PUT', location, bytes)).status).toBe(201);
+    expect((await read(one, digestOf(bytes))).equals(bytes)).toBe(true);
+  });
+
   it('that are cancelled while a PATCH is at work end it with 404, and leave no object behind', async () => {
     const location = await start(one);
     const slow = httpRequest(one.url + location, { method: 'PATCH', headers: { 'Transfer-Encoding': 'chunked' } });

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { newStorageKey, ObjectMissing, TruncatedObject } from '@waybill/blob-storage';
-import { digestAlgorithm, digestFrom, digestInvalid, nameUnknown, OciError, sizeInvalid, uploadUnknown } from '@waybill/oci';
+import { DependencyUnavailable, digestAlgorithm, digestFrom, digestInvalid, nameUnknown, OciError, sizeInvalid, uploadUnknown } from '@waybill/oci';
 import type { ByteRange, Digest, DigestAlgorithm, RepositoryName } from '@waybill/oci';
 import { hasBody } from '@waybill/platform';
 import type { BlobLinks } from './blob-links.js';
@@ -186,7 +186,8 @@ export class Uploads {
       throw digestInvalid(`the ${object.size} bytes of this upload have the digest ${object.hash}, the request says ${digest}; the upload is over, begin a new one`);
     }
     await this.places.bytes.persist(object.key);
-    const outcome = await this.places.table.complete(owner, this.mustExist(owner.repository), claim, object, digest, meta);
+    const outcome = await this.places.table.complete(owner, this.mustExist(owner.repository), claim, object, digest, meta)
+      .catch((error: unknown) => this.claimForgotten(owner, claim, error));
     if (outcome === 'busy') throw await this.claimLost(owner, claim);
     if (outcome !== 'linked') repeated(outcome, digest);
   }
@@ -231,6 +232,17 @@ export class Uploads {
     await this.places.bytes.discard(claim.key);
     const size = await this.places.table.find(owner);
     return size === undefined ? uploadUnknown() : outOfTurn(owner, size);
+  }
+
+  /**
+   * Claims do not wait for the disk: a database that crashes may forget one of its last moments. The session has ended then for nobody but this
+   * request, whose bytes nothing speaks of: the client may send it again.
+   */
+  private async claimForgotten(owner: UploadOwner, claim: Claim, error: unknown): Promise<never> {
+    const isUnknown = error instanceof OciError && error.code === 'BLOB_UPLOAD_UNKNOWN';
+    if (!isUnknown || (await this.places.table.find(owner)) === undefined) throw error;
+    await this.places.bytes.discard(claim.key);
+    throw new DependencyUnavailable('database', error);
   }
 
   private keepWarm(owner: UploadOwner, segment: Segment, hash: Digest | undefined): void {

@@ -116,10 +116,10 @@ describe('a body', () => {
     };
     const clients = await Promise.all(Array.from({ length: 80 }, () => push(most, most - 1)));
     expect(await clients[79]?.until(() => clients.some(({ received }) => received.includes('HTTP/1.1 503 ')), 30_000)).toBe(true);
-    expect(await (await push(60_000, 60_000)).until(({ received }) => received.endsWith('60000'))).toBe(true);
+    expect(await (await push(60_000, 60_000)).until(({ received }) => received.endsWith('60000'), 30_000)).toBe(true);
     for (const { socket } of clients) socket.destroy();
     await sleep(200);
-    expect(await (await push(most, most)).until(({ received }) => received.endsWith(String(most)))).toBe(true);
+    expect(await (await push(most, most)).until(({ received }) => received.endsWith(String(most)), 30_000)).toBe(true);
     await held.close();
-  }, 60_000);
+  }, 120_000);
 });

@@ -1,267 +1,28 @@
-import fc from 'fast-check';
-import { request as httpRequest } from 'node:http';
 import { readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
-import { OciError, parseRequest, type RequestKind } from '@waybill/oci';
-import { freePort, RawConnection, RegistryClient, requireBinaries } from '@waybill/testing';
-import { NameServer } from './load-balancer/name-server.js';
-import { startNginx, type RunningNginx } from './load-balancer/nginx.js';
-import { Recorder } from './load-balancer/recorder.js';
+import { requireBinaries } from '@waybill/testing';
+import { describeLoadBalancer } from './load-balancer/describe-load-balancer.js';
+import { startNginx } from './load-balancer/nginx.js';
 
-const D = `sha256:${'a'.repeat(64)}`;
-const U = 'AAAAaaaa0000-_-_';
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
-const BLOBS: ReadonlySet<RequestKind> = new Set(['getBlob', 'headBlob', 'deleteBlob', 'startUpload', 'uploadBlob', 'mountBlob', 'getUpload', 'appendUpload', 'completeUpload', 'cancelUpload'] as const);
-
-/** Where the services' own parser sends a path; undefined where no method makes a request of it. */
-function serviceOf(url: string): 'blobs' | 'gateway' | undefined {
-  for (const query of ['', `?digest=${D}`]) {
-    for (const method of METHODS) {
-      try {
-        return BLOBS.has(parseRequest(method, url + (url.includes('?') ? '' : query)).kind) ? 'blobs' : 'gateway';
-      } catch (error) {
-        if (!(error instanceof OciError)) throw error;
-      }
-    }
-  }
-  return undefined;
-}
-
-const PATHS: readonly (readonly [string, 'blobs' | 'gateway'])[] = [
-  ['/v2/', 'gateway'],
-  ['/v2/_catalog?n=1', 'gateway'],
-  ['/healthz', 'gateway'],
-  [`/v2/a/blobs/${D}`, 'blobs'],
-  [`/v2/a/b/c/blobs/${D.replace(':', '%3A')}?ns=x`, 'blobs'],
-  ['/v2/a/blobs/uploads', 'blobs'],
-  ['/v2/a/blobs/uploads/', 'blobs'],
-  [`/v2/a/blobs/uploads/?mount=${D}&from=b/manifests/c`, 'blobs'],
-  [`/v2/a/blobs/uploads/${U}?digest=${D}`, 'blobs'],
-  [`/v2/a/blobs/uploads/blobs/${D}`, 'blobs'],
-  [`/v2/a/blobs/uploads/blobs/uploads/${U}`, 'blobs'],
-  [`/v2/a/manifests/blobs/${D}`, 'blobs'],
-  [`/v2/blobs/blobs/${D}`, 'blobs'],
-  ['/v2/a/blobs/uploads/manifests/latest', 'gateway'],
-  [`/v2/a/blobs/uploads/manifests/${D}`, 'gateway'],
-  ['/v2/a/blobs/uploads/tags/list', 'gateway'],
-  ['/v2/a/blobs/manifests/uploads', 'gateway'],
-  [`/v2/a/blobs/referrers/${D}`, 'gateway'],
-  [`/v2/a/manifests/latest?x=/v2/a/blobs/${D}`, 'gateway'],
-  [`/v2/a/tags/list?last=/blobs/${D}`, 'gateway'],
-  [`/v2/a/blobs%2f${D}`, 'gateway'],
-  [`/V2/a/blobs/${D}`, 'gateway'],
-  [`/v2/blobs/${D}`, 'gateway'],
-  [`/v2/blobs/uploads/${U}`, 'gateway'],
-  [`/x/v2/a/blobs/${D}`, 'gateway'],
-];
-
-const segment = fc.oneof(fc.constantFrom('blobs', 'uploads', 'manifests', 'tags', 'list', 'referrers', 'v2', 'a', U.toLowerCase(), D, 'latest'), fc.stringMatching(/^[a-z0-9]{1,6}$/));
-const path = fc.tuple(fc.array(segment, { maxLength: 7 }), fc.constantFrom('', '/', '?n=1', `?digest=${D}`)).map(([segments, end]) => `/v2/${segments.join('/')}${end}`);
+const pattern = new RegExp(/"~(\S+)" \$blobs;/.exec(readFileSync('deploy/nginx/nginx.conf', 'utf8'))?.[1] ?? 'the pattern is not there');
 
 const binaries = requireBinaries('nginx');
 if (binaries === undefined) it.skip('nginx is missing', () => undefined);
 else {
-  let nameServer: NameServer;
-  let nginx: RunningNginx;
-  let client: RegistryClient;
-  let port: number;
-  let gateway: Recorder;
-  let blobs: Recorder;
-
-  beforeAll(async () => {
-    port = await freePort();
-    [nameServer, gateway, blobs] = await Promise.all([NameServer.start(), Recorder.start('gateway', '127.0.0.2', port), Recorder.start('blobs', '127.0.0.3', port)]);
-    nginx = await startNginx(binaries.nginx, { gateway: `gateway:${port}`, blobs: `blobs:${port}`, nameServer: nameServer.address });
-    client = new RegistryClient(nginx.baseUrl);
-  });
-  beforeEach(() => {
-    nameServer.set('gateway', ['127.0.0.2']);
-    nameServer.set('blobs', ['127.0.0.3']);
-    blobs.behave = gateway.behave = undefined;
-  });
-  afterAll(async () => {
-    client.close();
-    await nginx.stop();
-    await Promise.all([gateway.stop(), blobs.stop(), nameServer.stop()]);
-  });
-
-  /** Until nginx asks for names again. */
-  const namesAreOld = (): Promise<void> => delay(2_100);
-
-  describe('a path goes where the grammar of the services sends it', () => {
-    it.each(PATHS)('%s to %s', async (url, service) => {
-      expect((await client.get(url)).body.toString()).toBe(service);
-      expect(serviceOf(url) ?? service).toBe(service);
-    });
-
-    it('whatever a repository is called', () => {
-      const text = readFileSync('deploy/nginx/nginx.conf', 'utf8');
-      const pattern = new RegExp(/"~(\S+)" \$blobs;/.exec(text)?.[1] ?? 'the pattern is not there');
-      fc.assert(fc.property(path, (url) => {
-        const service = serviceOf(url);
-        fc.pre(service !== undefined);
-        return pattern.test(url) === (service === 'blobs');
-      }), { numRuns: 2_000 });
-    });
-
-    it('byte for byte as it was sent', async () => {
-      for (const url of ['/v2/a//b/../manifests/x', '/v2/a%2Fb/manifests/%41', `/v2/a/blobs/uploads/..?x=%2e%2E#y`]) {
-        const connection = await RawConnection.open(nginx.baseUrl);
-        connection.write(`GET ${url} HTTP/1.1\r\nHost: registry.example\r\nConnection: close\r\n\r\n`);
-        await connection.until(({ closed }) => closed);
-        expect([...gateway.of(url), ...blobs.of(url)]).toHaveLength(1);
-      }
-    });
-  });
-
-  it('passes on which host was asked, the trace and the id of the request, and says itself where the client is', async () => {
-    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-    await client.get('/v2/seen/manifests/x', {
-      Host: 'registry.example:8080', traceparent, 'X-Request-Id': 'mine', Authorization: 'Bearer t',
-      'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'evil', 'X-Forwarded-Port': '1', 'X-Real-IP': '203.0.113.9', Forwarded: 'for=203.0.113.9',
-    });
-    const headers = gateway.of('/v2/seen/manifests/x')[0]?.headers ?? {};
-    expect(headers).toMatchObject({ host: 'registry.example:8080', traceparent, 'x-request-id': 'mine', authorization: 'Bearer t', 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http', 'x-forwarded-host': 'registry.example:8080' });
-    expect(Object.keys(headers).filter((name) => ['x-forwarded-port', 'x-real-ip', 'forwarded'].includes(name))).toEqual([]);
-  });
-
-  it('says no version of itself', async () => {
-    expect((await client.get('/v2/')).header('Server')).toBe('nginx');
-  });
-
-  it('hands over the bytes of an upload while they come, and of any size', async () => {
-    const sent = 40_000_000;
-    let received = 0;
-    blobs.behave = (request, response) => void request.on('data', (bytes: Buffer) => (received += bytes.length)).on('end', () => response.end());
-    const upload = httpRequest(`${nginx.baseUrl}/v2/a/blobs/uploads/${U}`, { method: 'PATCH' });
-    const answered = new Promise<number>((resolve, reject) => upload.once('response', (response) => resolve(response.resume().statusCode ?? 0)).once('error', reject));
-    upload.write(Buffer.alloc(sent / 2));
-    for (let tries = 0; received < sent / 2 && tries < 200; tries += 1) await delay(25);
-    expect(received).toBe(sent / 2);
-    upload.end(Buffer.alloc(sent / 2));
-    expect(await answered).toBe(200);
-    expect(received).toBe(sent);
-  });
-
-  it('hands over the bytes of a download while they come, and no more than are taken', async () => {
-    let written = 0;
-    blobs.behave = (_request, response) => {
-      const more = (): void => {
-        while (!response.destroyed && response.write(Buffer.alloc(10_000))) written += 10_000;
-        response.once('drain', more);
-      };
-      more();
-    };
-    const connection = await RawConnection.open(nginx.baseUrl);
-    connection.socket.pause();
-    connection.write(`GET /v2/a/blobs/${D} HTTP/1.1\r\nHost: a\r\n\r\n`);
-    await delay(1_000);
-    const held = written;
-    await delay(500);
-    expect(held).toBeGreaterThan(0);
-    // what lies in the buffers of the two connections, and not in nginx or on its disk
-    expect(written).toBe(held);
-    expect(held).toBeLessThan(30_000_000);
-    connection.socket.resume();
-    for (let tries = 0; written === held && tries < 100; tries += 1) await delay(20);
-    expect(written).toBeGreaterThan(held);
-    connection.destroy();
-  });
-
-  it('finds a replica that is added, and forgets one that is gone', async () => {
-    const added = await Recorder.start('added', '127.0.0.4', port);
-    nameServer.set('gateway', ['127.0.0.2', '127.0.0.4']);
-    await namesAreOld();
-    const both = await Promise.all(Array.from({ length: 40 }, async () => (await client.get('/v2/')).body.toString()));
-    expect(new Set(both)).toEqual(new Set(['gateway', 'added']));
-    nameServer.set('gateway', ['127.0.0.4']);
-    await namesAreOld();
-    const one = await Promise.all(Array.from({ length: 20 }, async () => (await client.get('/v2/')).body.toString()));
-    expect(new Set(one)).toEqual(new Set(['added']));
-    await added.stop();
-  });
-
-  describe('of a replica that died', () => {
-    it('nothing is lost that had not been sent', async () => {
-      // nobody listens on 127.0.0.5
-      nameServer.set('gateway', ['127.0.0.5', '127.0.0.2']);
-      await namesAreOld();
-      for (const method of METHODS) {
-        const body = method === 'POST' || method === 'PUT' || method === 'PATCH' ? { body: Buffer.alloc(10_000) } : {};
-        const answers = await Promise.all(Array.from({ length: 20 }, () => client.send({ method, path: '/v2/a/manifests/x', ...body })));
-        expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
-      }
-    });
-
-    describe('in the middle of a request', () => {
-      let second: Recorder;
-      beforeEach(async () => {
-        second = await Recorder.start('second', '127.0.0.4', port);
-        nameServer.set('blobs', ['127.0.0.3', '127.0.0.4']);
-        await namesAreOld();
-      });
-      afterEach(() => second.stop());
-
-      it('what means something else the second time is not sent twice, nor is a body that was being sent', async () => {
-        blobs.behave = second.behave = (request) => request.socket.destroy();
-        for (const [method, size] of [['POST', 0], ['POST', 10], ['PATCH', 0], ['PATCH', 10], ['PATCH', 200_000], ['PUT', 200_000]] as const) {
-          const url = `/v2/once/blobs/uploads/${U}?of=${method}${size}`;
-          const answer = await client.send({ method, path: url, body: Buffer.alloc(size) });
-          expect([url, answer.status, answer.errorCodes(), answer.header('Retry-After')]).toEqual([url, 503, ['UNAVAILABLE'], '2']);
-          expect([url, blobs.of(url).length + second.of(url).length]).toEqual([url, 1]);
-        }
-      });
-
-      it('a GET is answered by another one', async () => {
-        blobs.behave = (request) => request.socket.destroy();
-        for (let i = 0; i < 6; i += 1) expect((await client.get(`/v2/a/blobs/${D}`)).body.toString()).toBe('second');
-      });
-    });
-  });
-
-  describe('answers 503 in the words of the spec', () => {
-    const refused = async (): Promise<void> => {
-      const answer = await client.get('/v2/');
-      expect([answer.status, answer.header('Content-Type'), answer.errorCodes(), answer.header('Retry-After')]).toEqual([503, 'application/json', ['UNAVAILABLE'], '2']);
-      expect(answer.header('Docker-Distribution-Api-Version')).toBe('registry/2.0');
-    };
-
-    it('while nobody listens', async () => {
-      nameServer.set('gateway', ['127.0.0.5', '127.0.0.6']);
-      await namesAreOld();
-      await refused();
-    });
-
-    it('while no replica runs', async () => {
-      nameServer.set('gateway', []);
-      await namesAreOld();
-      await refused();
-    });
-  });
-
-  it('leaves the answer of a service as it is', async () => {
-    gateway.behave = (_request, response) => void response.writeHead(503, { 'Content-Type': 'application/json', 'Retry-After': '7', Location: '/v2/x?y=z' }).end('{"its":"own"}');
-    await namesAreOld();
-    const answer = await client.get('/v2/');
-    expect([answer.status, answer.body.toString(), answer.header('Retry-After'), answer.header('Location')]).toEqual([503, '{"its":"own"}', '7', '/v2/x?y=z']);
-  });
-
-  it.each([
-    ['a line that is none', 'GARBAGE\r\n\r\n', 400],
-    ['no host', 'GET /v2/ HTTP/1.1\r\n\r\n', 400],
-    ['a path above the root', 'GET /../v2/ HTTP/1.1\r\nHost: a\r\n\r\n', 400],
-    ['two lengths', 'PUT /v2/a/manifests/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx', 400],
-    ['a length beside chunks', 'PUT /v2/a/manifests/x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
-    ['a header of 70 KiB', `GET /v2/ HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`, 400],
-    ['a path of 70 KiB', `GET /v2/${'a'.repeat(70_000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 414],
-    ['another coding', 'PUT /v2/a/manifests/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n', 501],
-  ])('refuses %s itself, in the form that clients know', async (_what, request, status) => {
-    const connection = await RawConnection.open(nginx.baseUrl);
-    connection.write(request);
-    await connection.until(({ received, closed }) => closed || received.includes('"errors"'));
-    expect(connection.statuses()).toEqual([status]);
-    expect(connection.received).toContain('Content-Type: application/json');
-    expect(connection.received).toContain('{"errors":[{"code":"UNSUPPORTED"');
-    connection.destroy();
+  describeLoadBalancer({
+    start: (deployment) => startNginx(binaries.nginx, deployment),
+    toBlobs: (url) => pattern.test(url),
+    namesAreOldMs: 2_100,
+    server: 'nginx',
+    refusal: /content-type: application\/json[^]*\{"errors":\[\{"code":"UNSUPPORTED"/i,
+    refusals: [
+      ['a line that is none', 'GARBAGE\r\n\r\n', 400],
+      ['no host', 'GET /v2/ HTTP/1.1\r\n\r\n', 400],
+      ['a path above the root', 'GET /../v2/ HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+      ['two lengths', 'PUT /v2/a/manifests/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx', 400],
+      ['a length beside chunks', 'PUT /v2/a/manifests/x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
+      ['a header of 70 KiB', `GET /v2/ HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`, 400],
+      ['a path of 70 KiB', `GET /v2/${'a'.repeat(70_000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 414],
+      ['another coding', 'PUT /v2/a/manifests/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n', 501],
+    ],
   });
 }

@@ -1,24 +1,10 @@
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, RunningChild, temporaryFolder } from '@waybill/testing';
-
-/** What deployment.conf says of the place that nginx runs at. */
-export interface NginxDeployment {
-  /** `host:port`, or a name that the name server knows and a port. */
-  readonly gateway: string;
-  readonly blobs: string;
-  /** `host:port`; none is needed where both services are addresses. */
-  readonly nameServer?: string;
-}
-
-export interface RunningNginx {
-  readonly baseUrl: string;
-  logs(): string;
-  stop(): Promise<void>;
-}
+import type { Deployment, RunningLoadBalancer } from './load-balancer.js';
 
 /** nginx with the configuration of deploy/nginx, on a port of its own. Only deployment.conf is the test's. */
-export async function startNginx(binary: string, { gateway, blobs, nameServer = '127.0.0.1' }: NginxDeployment): Promise<RunningNginx> {
+export async function startNginx(binary: string, { gateway, blobs, nameServer = '127.0.0.1' }: Deployment): Promise<RunningLoadBalancer> {
   const folder = await temporaryFolder('nginx');
   const address = `127.0.0.1:${await freePort()}`;
   await copyFile(join(process.cwd(), 'deploy/nginx/nginx.conf'), join(folder.path, 'nginx.conf'));

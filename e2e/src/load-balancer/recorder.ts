@@ -10,7 +10,7 @@ export interface Recorded {
 /** A real HTTP server in a service's place: it notes what reaches it and answers with its own name, or as it is told. */
 export class Recorder {
   readonly requests: Recorded[] = [];
-  /** What it does with a request instead of answering at once. */
+  /** What it does with a request instead of answering at once; it says that it is ready all the same. */
   behave: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
 
   private constructor(
@@ -39,7 +39,7 @@ export class Recorder {
 
   private answer(request: IncomingMessage, response: ServerResponse): void {
     this.requests.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers });
-    if (this.behave !== undefined) return this.behave(request, response);
+    if (this.behave !== undefined && request.url !== '/readyz') return this.behave(request, response);
     request.resume().once('end', () => response.setHeader('X-Answered-By', this.name).end(this.name));
   }
 }

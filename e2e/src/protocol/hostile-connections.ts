@@ -4,7 +4,7 @@ import { expectStatus } from './expectations.js';
 import type { RegistryTest } from './registry-test.js';
 
 /** Section 7 point 13 and Appendix A: what clients and attackers do to a connection. */
-export function describeHostileConnections(test: RegistryTest): void {
+export function describeHostileConnections(test: RegistryTest, { chunksWin = false }: { readonly chunksWin?: boolean }): void {
   describe('hostile connections', () => {
     test('a header over 16 KiB is 431, and the server goes on', async ({ client }) => {
       const connection = await RawConnection.open(client.baseUrl);
@@ -14,12 +14,12 @@ export function describeHostileConnections(test: RegistryTest): void {
       expectStatus(await client.ping(), 200);
     });
 
-    test('a request with both Content-Length and Transfer-Encoding is refused and the connection closed', async ({ client, repository }) => {
+    test(`a request with both Content-Length and Transfer-Encoding is ${chunksWin ? 'one request' : 'refused'} and the connection closed`, async ({ client, repository }) => {
       const location = client.resolve(await openUpload(client, repository));
       const connection = await RawConnection.open(client.baseUrl);
       connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n`);
       expect(await connection.until(({ closed }) => closed)).toBe(true);
-      expect(connection.statuses().filter((status) => status < 400)).toEqual([]);
+      expect(connection.statuses().filter((status) => status < 400)).toEqual(chunksWin ? [202] : []);
     });
 
     const malformed: Readonly<Record<string, string>> = {

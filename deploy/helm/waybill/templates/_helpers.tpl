@@ -1,0 +1,114 @@
+{{/* The release's name, which begins every other name. */}}
+{{- define "waybill.fullname" -}}
+{{- if contains "waybill" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-waybill" .Release.Name | trunc 40 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{/* Labels that select the pods of a role: (dict "root" $ "role" "blobs"). They never change. */}}
+{{- define "waybill.selector" -}}
+app.kubernetes.io/name: waybill
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .role }}
+{{- end }}
+
+{{- define "waybill.labels" -}}
+{{ include "waybill.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: waybill
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "waybill.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}{{ .Values.serviceAccount.name | default (include "waybill.fullname" .) }}{{ else }}{{ .Values.serviceAccount.name | default "default" }}{{ end }}
+{{- end }}
+
+{{- define "waybill.image" -}}
+{{- with .Values.image }}{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
+{{- end }}
+
+{{- define "waybill.claim" -}}
+{{ .Values.storage.filesystem.existingClaim | default (printf "%s-blobs" (include "waybill.fullname" .)) }}
+{{- end }}
+
+{{/* What a role has to do with: yes, or nothing. */}}
+{{- define "waybill.usesStorage" -}}{{ if or (eq .role "blobs") (and (eq .role "migrate") (eq .root.Values.storage.driver "s3")) }}yes{{ end }}{{- end }}
+{{- define "waybill.usesKafka" -}}{{ if and .root.Values.kafka.brokers (or (eq .role "relay") (eq .role "migrate")) }}yes{{ end }}{{- end }}
+
+{{/* The pod of a role, of a Deployment as of the Job. */}}
+{{- define "waybill.pod" -}}
+{{- $values := index .root.Values .role }}
+serviceAccountName: {{ include "waybill.serviceAccount" .root }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets: {{ toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 1000
+  runAsGroup: 1000
+  fsGroup: 1000
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: { type: RuntimeDefault }
+{{- if ne .role "migrate" }}
+terminationGracePeriodSeconds: {{ add .root.Values.shutdown.grace .root.Values.shutdown.drainTimeout 10 }}
+{{- with .root.Values.topologyKeys }}
+topologySpreadConstraints:
+  {{- range . }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{ include "waybill.selector" $ | nindent 8 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- with $values.nodeSelector }}
+nodeSelector: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.affinity }}
+affinity: {{ toYaml . | nindent 2 }}
+{{- end }}
+containers:
+  - name: {{ .role }}
+    image: {{ include "waybill.image" .root | quote }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+    args: [{{ .role }}]
+    env: {{ include "waybill.environment" . | nindent 6 }}
+    {{- if ne .role "migrate" }}
+    ports:
+      - { name: http, containerPort: 5000 }
+      - { name: metrics, containerPort: 5001 }
+    # a service listens once the set-up step is through: five minutes for that
+    startupProbe:
+      httpGet: { path: /healthz, port: metrics }
+      periodSeconds: 2
+      timeoutSeconds: 3
+      failureThreshold: 150
+    livenessProbe:
+      httpGet: { path: /healthz, port: metrics }
+      periodSeconds: 10
+      timeoutSeconds: 5
+      failureThreshold: 6
+    # on the port that is served: a pod is ready when that answers
+    readinessProbe:
+      httpGet: { path: /readyz, port: http }
+      periodSeconds: 2
+      timeoutSeconds: 5
+      failureThreshold: 2
+    {{- end }}
+    resources: {{ toYaml $values.resources | nindent 6 }}
+    securityContext:
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities: { drop: [ALL] }
+    {{- with include "waybill.mounts" . }}
+    volumeMounts: {{ . | nindent 6 }}
+    {{- end }}
+{{- with include "waybill.volumes" . }}
+volumes: {{ . | nindent 2 }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,186 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigRefused, loadConfig, type Config } from '@waybill/platform';
+import { requireBinaries, temporaryFolder, type TemporaryFolder } from '@waybill/testing';
+import { lintChart, Manifest, renderChart } from './helm/chart.js';
+
+const VALUES = ['minimal', 'full', 'filesystem'];
+const SERVED = ['gateway', 'blobs', 'manifests', 'relay'];
+/** What a mounted file holds, by the end of the name of its variable. */
+const FILES: readonly (readonly [RegExp, string])[] = [
+  [/DATABASE_URL_FILE$/, 'postgresql://user:password@postgres/waybill'],
+  [/_FILE$/, 'a-password'],
+];
+
+const binaries = requireBinaries('helm');
+if (binaries === undefined) it.skip('helm is missing', () => undefined);
+else {
+  const render = (values: string, ...set: readonly string[]): Promise<Manifest[]> => renderChart(binaries.helm, values, set.flatMap((one) => ['--set', one]));
+  let folder: TemporaryFolder;
+  const charts = new Map<string, readonly Manifest[]>();
+  const chart = (values: string): readonly Manifest[] => charts.get(values) ?? [];
+  const pods = (manifests: readonly Manifest[]): Manifest[] => manifests.filter(({ kind }) => kind === 'Deployment' || kind === 'Job').map((one) => new Manifest(one.at('spec', 'template')));
+  const role = (pod: Manifest): string => pod.text('metadata', 'labels', 'app.kubernetes.io/component');
+  const only = (manifests: readonly Manifest[], kind: string): Manifest[] => manifests.filter((one) => one.kind === kind);
+  const chosen = (manifests: readonly Manifest[], labels: Readonly<Record<string, string>>): string[] =>
+    pods(manifests).filter((pod) => Object.entries(labels).every(([name, value]) => pod.map('metadata', 'labels')[name] === value)).map(role);
+
+  beforeAll(async () => {
+    folder = await temporaryFolder('chart');
+    await Promise.all(VALUES.map(async (values) => charts.set(values, await render(values))));
+    await Promise.all(FILES.map(([, content], i) => writeFile(join(folder.path, String(i)), content)));
+  });
+  afterAll(() => folder.remove());
+
+  /** The configuration as the pod's process would read it, with a file in each secret's place. */
+  function configOf(pod: Manifest): Promise<Config> {
+    const environment = pod.list('spec', 'containers', 0, 'env').map((variable): [string, string] => {
+      const name = variable.text('name');
+      const file = FILES.findIndex(([end]) => end.test(name));
+      if (!name.includes('KAFKA_TLS') && file >= 0) return [name, join(folder.path, String(file))];
+      return [name, variable.at('valueFrom') === undefined ? variable.text('value') : 'from-a-secret'];
+    });
+    expect(new Set(environment.map(([name]) => name)).size).toBe(environment.length);
+    return loadConfig(Object.fromEntries(environment));
+  }
+
+  describe.each(VALUES)('the chart with the values %s', (values) => {
+    it('has nothing that helm would warn of', async () => {
+      expect(await lintChart(binaries.helm, values)).toContain('0 chart(s) failed');
+    });
+
+    it('has every role, and the set-up step', () => {
+      expect(pods(chart(values)).map(role)).toEqual(expect.arrayContaining([...SERVED, 'migrate']));
+    });
+
+    it('gives each process a configuration that it takes', async () => {
+      for (const pod of pods(chart(values))) {
+        const config = await configOf(pod);
+        if (role(pod) === 'gateway') expect([config.gateway.blobs.length, config.gateway.manifests.length, config.database.url]).toEqual([1, 1, undefined]);
+        else expect(config.database.url?.reveal()).toContain('postgresql://');
+        if (role(pod) !== 'migrate') expect(Number(pod.at('spec', 'terminationGracePeriodSeconds'))).toBeGreaterThan((config.shutdown.grace ?? 2) + config.shutdown.drainTimeout);
+      }
+    });
+
+    it('holds no secret, and gives each service its own login alone', () => {
+      expect(only(chart(values), 'Secret')).toEqual([]);
+      for (const pod of pods(chart(values))) {
+        for (const variable of pod.list('spec', 'containers', 0, 'env')) {
+          if (/PASSWORD|SECRET|DATABASE_URL/.test(variable.text('name'))) expect(variable.text('name')).toMatch(/_FILE$/);
+        }
+        const logins = JSON.stringify(pod.at('spec', 'volumes') ?? []).match(/waybill-postgres-\w+/g) ?? [];
+        if (role(pod) === 'gateway') expect(logins).toEqual([]);
+        else if (role(pod) !== 'migrate') expect(logins).toEqual([`waybill-postgres-${role(pod)}`]);
+        else expect(logins[0]).toBe('waybill-postgres-owner');
+      }
+    });
+
+    it('mounts every file that a variable names', () => {
+      for (const pod of pods(chart(values))) {
+        const mounts = pod.list('spec', 'containers', 0, 'volumeMounts').map((mount) => [mount.text('name'), mount.text('mountPath')]);
+        expect(mounts.map(([name]) => name)).toEqual(pod.list('spec', 'volumes').map((volume) => volume.text('name')));
+        for (const variable of pod.list('spec', 'containers', 0, 'env').filter((one) => one.text('name').endsWith('_FILE'))) {
+          expect(mounts.filter(([, path]) => variable.text('value').startsWith(`${path}/`))).toHaveLength(1);
+        }
+      }
+    });
+
+    it('runs every container without rights, within bounds, and watched', () => {
+      for (const pod of pods(chart(values))) {
+        expect([pod.at('spec', 'automountServiceAccountToken'), pod.at('spec', 'enableServiceLinks'), pod.at('spec', 'securityContext', 'runAsNonRoot'), pod.at('spec', 'securityContext', 'seccompProfile', 'type')]).toEqual([false, false, true, 'RuntimeDefault']);
+        expect(pod.list('spec', 'containers')).toHaveLength(1);
+        const container = new Manifest(pod.at('spec', 'containers', 0));
+        expect(container.at('securityContext')).toEqual({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } });
+        expect(container.map('resources', 'requests')).toEqual({ cpu: expect.any(String), memory: expect.any(String) });
+        expect(container.map('resources', 'limits')).toEqual({ memory: expect.any(String) });
+        expect(container.at('args')).toEqual([role(pod)]);
+        if (role(pod) === 'migrate') continue;
+        const ports = container.list('ports').map((port) => port.text('name'));
+        expect(['startup', 'liveness', 'readiness'].map((probe) => [container.text(`${probe}Probe`, 'httpGet', 'path'), ports.includes(container.text(`${probe}Probe`, 'httpGet', 'port'))])).toEqual([['/healthz', true], ['/healthz', true], ['/readyz', true]]);
+      }
+    });
+
+    it('selects by labels that pods have, and each role its own', () => {
+      const manifests = chart(values);
+      for (const one of manifests) {
+        const named = SERVED.find((name) => one.name.includes(`-${name}`)) ?? 'gateway';
+        if (one.kind === 'Deployment' || one.kind === 'PodDisruptionBudget') expect(chosen(manifests, one.map('spec', 'selector', 'matchLabels'))).toEqual([named]);
+        if (one.kind === 'Service') expect(chosen(manifests, one.map('spec', 'selector'))).toEqual([named]);
+        if (one.kind === 'HorizontalPodAutoscaler') expect(only(manifests, 'Deployment').map(({ name }) => name)).toContain(one.text('spec', 'scaleTargetRef', 'name'));
+        if (one.kind === 'HorizontalPodAutoscaler') expect(only(manifests, 'Deployment').find(({ name }) => name === one.name)?.at('spec', 'replicas')).toBeUndefined();
+      }
+    });
+
+    it('names services that are there, with their ports', async () => {
+      const manifests = chart(values);
+      const gateway = pods(manifests).find((pod) => role(pod) === 'gateway');
+      const config = await configOf(gateway ?? new Manifest({}));
+      for (const { host, port } of [...config.gateway.blobs, ...config.gateway.manifests]) {
+        const service = only(manifests, 'Service').find(({ name }) => name === host);
+        expect([service?.at('spec', 'clusterIP'), service?.at('spec', 'ports', 0, 'port')]).toEqual(['None', port]);
+      }
+      for (const path of only(manifests, 'Ingress').flatMap((one) => one.list('spec', 'rules', 0, 'http', 'paths'))) {
+        expect(only(manifests, 'Service').map(({ name }) => name)).toContain(path.text('backend', 'service', 'name'));
+      }
+    });
+  });
+
+  it('lets nobody talk to a service but the gateway, and each to what it needs', () => {
+    const manifests = chart('minimal');
+    const policies = only(manifests, 'NetworkPolicy');
+    expect(policies.map((policy) => chosen(manifests, policy.map('spec', 'podSelector', 'matchLabels')))).toEqual([...SERVED, 'migrate'].map((name) => [name]));
+    const edges = (side: 'ingress' | 'egress', peer: 'from' | 'to'): string[] =>
+      policies.flatMap((policy) => policy.list('spec', side).flatMap((rule) => {
+        const [self] = chosen(manifests, policy.map('spec', 'podSelector', 'matchLabels'));
+        const others = rule.at(peer) === undefined ? ['anybody'] : rule.list(peer).flatMap((one) => chosen(manifests, one.map('podSelector', 'matchLabels')));
+        return others.map((other) => `${self} ${other} ${rule.list('ports').map((port) => String(port.at('port'))).join(',')}`);
+      }));
+    expect(edges('ingress', 'from')).toEqual(['gateway anybody 5000', 'blobs gateway 5000', 'manifests gateway 5000']);
+    expect(edges('egress', 'to').filter((edge) => !edge.endsWith(' 53,53'))).toEqual([
+      'gateway blobs 5000', 'gateway manifests 5000', 'blobs anybody 5432', 'blobs anybody 443,9000', 'manifests anybody 5432', 'relay anybody 5432', 'migrate anybody 5432', 'migrate anybody 443,9000',
+    ]);
+    expect(policies.map((policy) => policy.at('spec', 'policyTypes'))).toEqual(policies.map(() => ['Ingress', 'Egress']));
+  });
+
+  it('lets the relay and the set-up step to Kafka where there is one, and Prometheus to the metrics where it is named', () => {
+    const rules = only(chart('full'), 'NetworkPolicy').map((policy) => [policy.name.replace('registry-waybill-', ''), JSON.stringify(policy.at('spec'))] as const);
+    expect(rules.filter(([, spec]) => spec.includes('9093')).map(([name]) => name)).toEqual(['relay', 'migrate']);
+    expect(rules.filter(([, spec]) => spec.includes('5001') && spec.includes('monitoring')).map(([name]) => name)).toEqual(SERVED);
+  });
+
+  it('makes another Job of another image or setting, and the same of the same', async () => {
+    const name = async (...set: string[]): Promise<string | undefined> => only(await render('minimal', ...set), 'Job')[0]?.name;
+    const names = [await name(), await name(), await name('image.tag=0.2.0'), await name('migrate.settings.WAYBILL_SETUP_WAIT=1m'), await name('gateway.replicas=5')];
+    expect(names.map((one) => names.indexOf(one))).toEqual([0, 0, 2, 3, 0]);
+  });
+
+  it('a setting whose name is none does not get past this suite', async () => {
+    const [pod] = pods(await render('minimal', 'settings.WAYBILL_LOG_LEVLE=info'));
+    await expect(configOf(pod ?? new Manifest({}))).rejects.toThrow(ConfigRefused);
+  });
+
+  it.each([
+    ['no replica', 'blobs.replicas=0', 'blobs/replicas|blobs.replicas'],
+    ['an unknown key', 'blob.replicas=2', 'blob'],
+    ['an unknown key below', 'storage.s3.accessKey=AKIA', 'accessKey'],
+    ['no place for the bytes', 'storage.s3.endpoint=', 'endpoint'],
+    ['an endpoint with a path', 'storage.s3.endpoint=https://s3.example/bucket', 'endpoint'],
+    ['a disk that nothing claims', 'storage.driver=filesystem', 'filesystem'],
+    ['a disk that one node alone may write to', 'storage.driver=filesystem,storage.filesystem.size=1Gi,storage.filesystem.accessMode=ReadWriteOnce', 'accessMode'],
+    ['bytes in memory', 'storage.driver=memory', 'driver'],
+    ['a secret as a setting', 'settings.WAYBILL_STORAGE_SECRET_KEY=x', 'WAYBILL_STORAGE_SECRET_KEY'],
+    ['a login as a setting', 'blobs.settings.WAYBILL_DATABASE_URL=postgresql://a:b@c/d', 'WAYBILL_DATABASE_URL'],
+    ['a setting that is none of ours', 'settings.NODE_OPTIONS=x', 'NODE_OPTIONS'],
+    ['a login without a Secret', 'database.secrets.blobs=', 'blobs'],
+    ['Kafka with a login and no Secret', 'kafka.brokers={k:9092},kafka.sasl.mechanism=plain', 'sasl'],
+    ['a broker without a port', 'kafka.brokers={kafka}', 'brokers'],
+    ['an ingress without a host', 'ingress.enabled=true', 'host'],
+    ['a rule without rules', 'prometheusRule.enabled=true', 'rules'],
+    ['a tag that is none', 'image.tag=a:b', 'tag'],
+    ['one session', 'database.poolSize=1', 'poolSize'],
+    ['fewer at most than at least', 'blobs.autoscaling.enabled=true,blobs.autoscaling.minReplicas=4,blobs.autoscaling.maxReplicas=2', 'minReplicas is 4'],
+    ['no memory limit', 'relay.resources.limits.memory=null', 'memory'],
+  ])('refuses %s', async (_what, set, named) => {
+    await expect(render('minimal', set)).rejects.toThrow(new RegExp(`(schema|fail)[^]*(${named})`));
+  });
+}

@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigRefused, loadConfig, type Config } from '@waybill/platform';
 import { requireBinaries, temporaryFolder, type TemporaryFolder } from '@waybill/testing';
+import { parse } from 'yaml';
 import { lintChart, Manifest, renderChart } from './helm/chart.js';
 
 const VALUES = ['minimal', 'full', 'filesystem'];
@@ -146,6 +148,11 @@ else {
     const rules = only(chart('full'), 'NetworkPolicy').map((policy) => [policy.name.replace('registry-waybill-', ''), JSON.stringify(policy.at('spec'))] as const);
     expect(rules.filter(([, spec]) => spec.includes('9093')).map(([name]) => name)).toEqual(['relay', 'migrate']);
     expect(rules.filter(([, spec]) => spec.includes('5001') && spec.includes('monitoring')).map(([name]) => name)).toEqual(SERVED);
+  });
+
+  it('takes the alert rules of deploy/observability as they are', async () => {
+    const [rule] = only(await renderChart(binaries.helm, 'minimal', ['--set', 'prometheusRule.enabled=true', '--set-file', 'prometheusRule.rules=deploy/observability/alerts.yml']), 'PrometheusRule');
+    expect(rule?.at('spec')).toEqual(parse(readFileSync('deploy/observability/alerts.yml', 'utf8')));
   });
 
   it('makes another Job of another image or setting, and the same of the same', async () => {

@@ -3,7 +3,7 @@ import { runKills, type KillReport } from './chaos/kills.js';
 import { verifyLog } from './chaos/log-check.js';
 import { median } from './bench/statistics.js';
 
-const USAGE = `npm run chaos:kill -- [--kills N] [--short] [--writers N] [--seed N]
+const USAGE = `npm run chaos -- [--kills N] [--short] [--writers N] [--seed N]
 Kills the registry (and its Postgres in every 5th round) while clients push, restarts it, and reads back all that was acknowledged.
   --kills    how often; 100, or 5 with --short
   --writers  clients at once; 6

@@ -38,6 +38,8 @@ export interface KafkaServerOptions {
   readonly protocol?: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SASL_SSL' | 'SSL';
   /** Users that SCRAM knows from the first start, as the format tool takes them: `SCRAM-SHA-512=[name=...,password=...]`. */
   readonly scram?: readonly string[];
+  /** Listeners beside that of `broker`, each on a port of the server with the port that clients are told: that of a proxy in front. */
+  readonly proxied?: readonly { readonly port: number; readonly told: number }[];
 }
 
 /** One broker that is its own controller (KRaft), with an empty log of its own. */
@@ -50,11 +52,11 @@ export class KafkaServer {
     private readonly remove: () => Promise<void>,
   ) {}
 
-  static async start({ java, libs }: KafkaPrograms, { properties = {}, protocol = 'PLAINTEXT', scram = [] }: KafkaServerOptions = {}): Promise<KafkaServer> {
+  static async start({ java, libs }: KafkaPrograms, { properties = {}, protocol = 'PLAINTEXT', scram = [], proxied = [] }: KafkaServerOptions = {}): Promise<KafkaServer> {
     const folder = await temporaryFolder('kafka');
     const [port, controllerPort] = [await freePort(), await freePort()];
     const file = join(folder.path, 'server.properties');
-    await writeFile(file, Object.entries({ ...settings(folder.path, port, controllerPort, protocol), ...properties }).map(([key, value]) => `${key}=${value}\n`).join(''));
+    await writeFile(file, Object.entries({ ...settings(folder.path, [{ port, told: port }, ...proxied], controllerPort, protocol), ...properties }).map(([key, value]) => `${key}=${value}\n`).join(''));
     const classes = ['-cp', join(libs, '*')];
     await run(java, [...classes, 'kafka.tools.StorageTool', 'format', '--ignore-formatted', '-t', '4L6g3nShT-eMCtK--X86sw', '-c', file, ...scram.flatMap((user) => ['--add-scram', user])]);
     const start = (): RunningChild => new RunningChild({ command: java, arguments: ['-Xmx384m', '-Xss512k', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...classes, 'kafka.Kafka', file] });
@@ -100,16 +102,17 @@ export class KafkaServer {
   }
 }
 
-function settings(folder: string, port: number, controllerPort: number, protocol: string): Record<string, string> {
+function settings(folder: string, listeners: readonly { readonly port: number; readonly told: number }[], controllerPort: number, protocol: string): Record<string, string> {
+  const names = listeners.map((_, i) => (i === 0 ? 'CLIENT' : `PROXIED${i}`));
   return {
     'node.id': '1',
     'process.roles': 'broker,controller',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `CLIENT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `CLIENT://127.0.0.1:${port}`,
+    listeners: [...listeners.map(({ port }, i) => `${names[i]}://127.0.0.1:${port}`), `CONTROLLER://127.0.0.1:${controllerPort}`].join(','),
+    'advertised.listeners': listeners.map(({ told }, i) => `${names[i]}://127.0.0.1:${told}`).join(','),
     'inter.broker.listener.name': 'CLIENT',
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': `CONTROLLER:PLAINTEXT,CLIENT:${protocol}`,
+    'listener.security.protocol.map': ['CONTROLLER:PLAINTEXT', ...names.map((name) => `${name}:${protocol}`)].join(','),
     'log.dirs': join(folder, 'log'),
     'offsets.topic.replication.factor': '1',
     'offsets.topic.num.partitions': '4',

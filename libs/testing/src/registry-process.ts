@@ -39,7 +39,7 @@ export class RegistryProcess implements RegistryUnderTest {
     private readonly environment: NodeJS.ProcessEnv,
     private readonly folder: TemporaryFolder | undefined,
   ) {
-    this.#child = this.#spawn();
+    this.#child = this.#spawn({});
   }
 
   /** Starts it and waits for the first 200 on `/v2/`; of the role relay, which does not answer there, on `/readyz`. */
@@ -101,18 +101,27 @@ export class RegistryProcess implements RegistryUnderTest {
     await this.#postgresEnded();
   }
 
-  /** Starts again after `kill`, on the same data and the same ports. */
-  async restart(): Promise<void> {
+  /** Starts again after its end, on the same data and the same ports. @param settings beside those of the first start, for this one only */
+  async restart(settings: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#earlier = `${this.logs()}\n--- started again ---\n`;
-    this.#child = this.#spawn();
+    this.#child = this.#spawn(settings);
     await this.#ready();
   }
 
-  #spawn(): RunningChild {
+  get running(): boolean {
+    return this.#child.running;
+  }
+
+  /** Resolves once it has ended, by itself or not. */
+  ended(): Promise<void> {
+    return this.#child.ended();
+  }
+
+  #spawn(settings: Readonly<Record<string, string>>): RunningChild {
     return new RunningChild({
       command: join(workspace, 'node_modules', '.bin', 'node'),
       arguments: ['--enable-source-maps', ...start.flags, this.program],
-      environment: this.environment,
+      environment: { ...this.environment, ...settings },
       folder: this.dataFolder,
     });
   }

@@ -10,6 +10,7 @@ export interface S3Server {
   readonly endpoint: string;
   readonly accessKey: string;
   readonly secretKey: string;
+  readonly pid: number;
   logs(): string;
   /** SIGKILL. Its data stay. */
   kill(): Promise<void>;
@@ -59,6 +60,9 @@ async function start(command: string, words: (address: string, folder: string) =
     endpoint: `http://${address}`,
     accessKey,
     secretKey,
+    get pid() {
+      return child.pid;
+    },
     logs: () => child.output,
     kill: async () => void (await child.stop('SIGKILL')),
     restart: () => {

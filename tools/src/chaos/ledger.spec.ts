@@ -16,6 +16,16 @@ describe('Ledger', () => {
     expect(allowed(ledger)).toEqual(['c']);
   });
 
+  it('allows the place of a request without an answer after later ones were answered too, while it may linger', () => {
+    const ledger = new Ledger(60_000);
+    ledger.tagMoved('r', 't', 'a');
+    ledger.tagMayMove('r', 't', 'b');
+    ledger.tagMayMove('r', 't', 'c');
+    ledger.tagMoved('r', 't', 'c');
+    expect(allowed(ledger)).toEqual(['b', 'c']);
+    expect(ledger.tagTarget('r', 't')).toBeUndefined();
+  });
+
   it('keeps content that is acknowledged twice once, in the order of the first', () => {
     const ledger = new Ledger();
     const content = { kind: 'manifest', repository: 'r', digest: 'd', size: 1 } as const;

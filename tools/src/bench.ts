@@ -12,6 +12,7 @@ import { OWN_ROWS } from './bench/rows-own.js';
 import { READ_ROWS } from './bench/rows-read.js';
 import { SCALING_ROW } from './bench/rows-scaling.js';
 import { TELEMETRY_ROW } from './bench/rows-telemetry.js';
+import { TOPOLOGY_ROW } from './bench/rows-topologies.js';
 import { WRITE_ROWS } from './bench/rows-write.js';
 import { Seeds } from './bench/seeds.js';
 import { RunningServer, canPin, type Contender } from './bench/server.js';
@@ -133,7 +134,7 @@ function markdown(results: readonly RowResult[], contenders: readonly Contender[
 async function bench(): Promise<void> {
   const options = readOptions();
   if (options.help) return console.log(USAGE);
-  const rows = chosen([...READ_ROWS, ...WRITE_ROWS, SCALING_ROW, TELEMETRY_ROW, GATEWAY_ROW, ...OWN_ROWS], options.rows, 'row');
+  const rows = chosen([...READ_ROWS, ...WRITE_ROWS, SCALING_ROW, TELEMETRY_ROW, GATEWAY_ROW, TOPOLOGY_ROW, ...OWN_ROWS], options.rows, 'row');
   const contenders = chosen(findContenders(options.ours ?? [], (text) => console.error(text)), options.columns, 'registry');
   const base = mkdtempSync(join(resolve(options.data), 'waybill-bench-'));
   const end = (): void => void stopAll().finally(() => process.exit(130));

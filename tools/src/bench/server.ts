@@ -41,8 +41,17 @@ async function answersPing(port: number): Promise<boolean> {
   }
 }
 
+/** What load is sent to, and whose CPU counts. */
+export interface MeasuredServer {
+  /** For messages. */
+  readonly name: string;
+  readonly port: number;
+  /** CPU seconds of all its processes so far. */
+  cpuSeconds(): number;
+}
+
 /** A registry process that serves, with all that it started. */
-export class RunningServer {
+export class RunningServer implements MeasuredServer {
   private stopped = false;
 
   private constructor(
@@ -75,7 +84,10 @@ export class RunningServer {
     return new RunningServer(contender, port, dataDir, (performance.now() - began) / 1000, child);
   }
 
-  /** CPU seconds of all its processes so far. */
+  get name(): string {
+    return this.contender.name;
+  }
+
   cpuSeconds(): number {
     return treeCpuSeconds(this.roots());
   }

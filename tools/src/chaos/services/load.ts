@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly patience: number;
   /** Milliseconds for which a request without an answer may still take effect. */
   readonly lingering: number;
+  /** Whether the database may have forgotten an upload that is under way. */
+  readonly mayForget: () => boolean;
 }
 
 const READERS = 2;
@@ -32,9 +34,9 @@ export class Load {
   private stopped = false;
   private running: Promise<unknown> = Promise.resolve();
 
-  constructor({ baseUrl, crane, writers, seed, patience, lingering }: LoadOptions) {
+  constructor({ baseUrl, crane, writers, seed, patience, lingering, mayForget }: LoadOptions) {
     const { counts } = this;
-    const client = (this.client = new WatchedClient(baseUrl));
+    const client = (this.client = new WatchedClient(baseUrl, mayForget));
     const ledger = (this.ledger = new Ledger(lingering));
     this.crane = new CraneLoop(crane, new URL(baseUrl).host, ledger, new Dice(seed + 2_000));
     this.writers = Array.from({ length: writers }, (_, i) => new Writer(`w${i}`, { client, ledger, counts, dice: new Dice(seed + i + 1), patience, pause: PAUSE_MS, repeatedDeletes: true }));

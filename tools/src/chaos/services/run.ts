@@ -41,6 +41,8 @@ export interface ServicesReport extends Checked {
 const RECOVERY_MS = 60_000;
 /** Longest that a fault lasts, and then what waits may wait for its turn. */
 const LINGERING_MS = 45_000;
+/** Longest that an upload takes, with all that a writer waits for. */
+const UPLOAD_MS = 30_000;
 const TWO_AT_ONCE = 0.2;
 const LOG_TAIL = 20_000;
 
@@ -57,7 +59,7 @@ class ServicesRun {
     const { seed, writers, patience } = options;
     this.dice = new Dice(seed);
     this.memory = new Memory(deployment.parts.replicas);
-    this.load = new Load({ baseUrl: deployment.baseUrl, crane: programs.crane, writers, seed, patience, lingering: LINGERING_MS });
+    this.load = new Load({ baseUrl: deployment.baseUrl, crane: programs.crane, writers, seed, patience, lingering: LINGERING_MS, mayForget: () => Date.now() - (deployment.parts.postgres.crashes.at(-1) ?? 0) < UPLOAD_MS });
   }
 
   async run(): Promise<ServicesReport> {

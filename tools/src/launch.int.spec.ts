@@ -19,7 +19,7 @@ describe('tools/launch/prepare.mjs', () => {
     write('libs/oci/package.json', '{ "type": "module" }');
     write('libs/oci/tsconfig.json', '{ "compilerOptions": { "rootDir": "src", "outDir": "dist", "composite": true, "tsBuildInfoFile": "dist/.tsbuildinfo", "types": [] }, "include": ["src"] }');
     write('libs/oci/src/digest.ts', 'export const digest = 1;\n');
-    mkdirSync(join(folder, 'apps'));
+    for (const group of ['apps', 'examples']) mkdirSync(join(folder, group));
     cpSync(join(root, 'tools', 'launch'), join(folder, 'tools', 'launch'), { recursive: true });
     write('node_modules/.package-lock.json', '{ "packages": {} }');
     write('node_modules/.waybill/installed', createHash('sha256').update(lock).digest('hex'));

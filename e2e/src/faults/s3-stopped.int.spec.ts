@@ -47,9 +47,10 @@ else describe.each(topologies)('S3 is stopped under %s', (_name, start) => {
       const back = await until(10_000, () => client.getBlob(repository, layer.digest), ({ status }) => status === 200);
       expect(back.body.equals(layer.bytes)).toBe(true);
       expectSession(await client.uploadStatus(locationOf(half)), 204, repository, 2_000_000);
-      const rest = await client.appendUpload(locationOf(half), begun.bytes.subarray(2_000_000));
+      // each replica notices by itself, within a second or two; until then it says 503 and has changed nothing
+      const rest = await until(10_000, () => client.appendUpload(locationOf(half), begun.bytes.subarray(2_000_000)), ({ status }) => status !== 503);
       expectSession(rest, 202, repository, begun.size);
-      expectBlobCreated(await client.completeUpload(locationOf(rest), begun.digest), repository, begun.digest);
+      expectBlobCreated(await until(10_000, () => client.completeUpload(locationOf(rest), begun.digest), ({ status }) => status !== 503), repository, begun.digest);
       expect((await client.getBlob(repository, begun.digest)).body.equals(begun.bytes)).toBe(true);
       await logIsEqual(() => bench.database).check();
     } finally {

@@ -175,9 +175,12 @@ export function describeLoadBalancer({ start, toBlobs, namesAreOldMs, server, re
           const url = `/v2/once/blobs/uploads/${U}?of=${method}${size}`;
           // on a connection that carried nothing before: some close any other one without an answer
           const fresh = new RegistryClient(loadBalancer.baseUrl);
-          const answer = await fresh.send({ method, path: url, body: Buffer.alloc(size) });
+          // an answer may be overtaken by the end of a connection on which a body was still being sent
+          const answer = await fresh.send({ method, path: url, body: Buffer.alloc(size) }).catch((error: unknown) => {
+            if (size < 200_000) throw error;
+          });
           fresh.close();
-          expect([url, answer.status, answer.errorCodes(), answer.header('Retry-After')]).toEqual([url, 503, ['UNAVAILABLE'], '2']);
+          if (answer !== undefined) expect([url, answer.status, answer.errorCodes(), answer.header('Retry-After')]).toEqual([url, 503, ['UNAVAILABLE'], '2']);
           expect([url, blobs.of(url).length + second.of(url).length]).toEqual([url, 1]);
         }
       });

@@ -19,13 +19,13 @@ export interface KafkaPrograms {
   readonly libs: string;
 }
 
-/** Looked for in `WAYBILL_KAFKA_LIBS`, then where the CI script puts them. As requireBinaries: undefined and a line that says why, an error under `CI=true`. */
+/** Looked for in `WAYBILL_TOOLS_KAFKA_LIBS`, then where the CI script puts them. As requireBinaries: undefined and a line that says why, an error under `CI=true`. */
 export function requireKafka(): KafkaPrograms | undefined {
   const programs = requireBinaries('java');
-  const libs = process.env['WAYBILL_KAFKA_LIBS'] ?? join(homedir(), '.cache', 'waybill', `kafka-${VERSION}`, 'libs');
+  const libs = process.env['WAYBILL_TOOLS_KAFKA_LIBS'] ?? join(homedir(), '.cache', 'waybill', `kafka-${VERSION}`, 'libs');
   if (programs === undefined) return undefined;
   if (existsSync(libs)) return { java: programs.java, libs };
-  const reason = `Not found: the jars of Kafka ${VERSION}. Name the folder in WAYBILL_KAFKA_LIBS; the Maven package org.apache.kafka:kafka_2.13 and what it depends on.`;
+  const reason = `Not found: the jars of Kafka ${VERSION}. Name the folder in WAYBILL_TOOLS_KAFKA_LIBS; the Maven package org.apache.kafka:kafka_2.13 and what it depends on.`;
   if (process.env['CI'] === 'true') throw new Error(reason);
   process.stderr.write(`left out: ${reason}\n`);
   return undefined;

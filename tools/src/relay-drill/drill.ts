@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openKafka } from '@waybill/event-log/kafka';
 import { Sealer } from '@waybill/event-log/postgres';
-import { topicFaults, TopicReader, type TopicMessage } from '@waybill/event-log/testing/topic';
+import { topicFaults, wholeTopic } from '@waybill/event-log/testing/topic';
 import type { Database } from '@waybill/platform';
 import { KafkaServer, RegistryProcess, serviceUrl, setUpDatabase, type KafkaPrograms } from '@waybill/testing';
 import { testDatabase } from '@waybill/testing/postgres';
@@ -85,19 +85,7 @@ async function drill({ kills, outage, say }: DrillOptions, { database, kafka, re
   await load.stop();
   const last = await new Sealer(database).drain();
   await relays.drained(0, DRAIN_MS);
-  const messages = await wholeTopic(kafka.broker, last);
+  const messages = await wholeTopic(openKafka({ brokers: [kafka.broker], clientId: 'drill' }), EVENTS, last, DRAIN_MS);
   const faults = [...load.failures, ...topicFaults(messages, last), ...(backlog > 0 ? [] : ['no event waited for Kafka: the outage showed nothing'])];
   return { faults, events: last, repeated: messages.length - last, takeovers, before, outage: during, backlog, drainSeconds };
-}
-
-/** Reads from the first message until the last event was seen and nothing more comes. */
-async function wholeTopic(broker: string, last: number): Promise<readonly TopicMessage[]> {
-  const reader = await TopicReader.start(openKafka({ brokers: [broker], clientId: 'drill' }), EVENTS);
-  const end = performance.now() + DRAIN_MS;
-  for (let seen = -1; (reader.messages.length < last || seen !== reader.messages.length) && performance.now() < end; ) {
-    seen = reader.messages.length;
-    await sleep(1_000);
-  }
-  await reader.stop();
-  return reader.messages;
 }

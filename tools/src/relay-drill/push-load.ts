@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { blobFixture, mediaTypes, pushBlob, RegistryClient } from '@waybill/testing';
+import { percentile } from '../bench/statistics.js';
 
 export interface Latencies {
   readonly pushes: number;
@@ -32,9 +33,9 @@ export class PushLoad {
 
   /** Of the pushes since the last call. */
   latencies(): Latencies {
-    const sorted = this.#took.toSorted((a, b) => a - b);
+    const took = this.#took;
     this.#took = [];
-    return { pushes: sorted.length, p50: sorted[Math.floor(sorted.length * 0.5)] ?? 0, p99: sorted[Math.floor(sorted.length * 0.99)] ?? 0 };
+    return { pushes: took.length, p50: percentile(took, 50), p99: percentile(took, 99) };
   }
 
   /** Idempotent. */

@@ -4,6 +4,7 @@ import { openKafka } from './kafka-client.js';
 import type { KafkaOptions } from './kafka-client.js';
 import { Publisher } from './publisher.js';
 import { batchesOf, choosePartition } from './relay-messages.js';
+import type { ChoosePartition } from './relay-messages.js';
 import { checkTopics, ensureTopics } from './topics.js';
 import type { TopicOptions } from './topics.js';
 
@@ -19,9 +20,12 @@ export interface KafkaOutletOptions {
 /** The topics of ADR 0021. `open` throws TopicsRefused where they are not as they must be. */
 export class KafkaOutlet implements EventOutlet {
   readonly name: string;
+  readonly #choose: ChoosePartition;
 
   constructor(private readonly options: KafkaOutletOptions) {
-    this.name = `kafka:${options.topics.topics.events}`;
+    const { topics, partitions } = options.topics;
+    this.name = `kafka:${topics.events}`;
+    this.#choose = choosePartition(new Map([[topics.events, partitions], [topics.tags, partitions]]));
   }
 
   async open(logId: string): Promise<OpenOutlet> {
@@ -33,8 +37,7 @@ export class KafkaOutlet implements EventOutlet {
   }
 
   #batches(publisher: Publisher, events: readonly SealedEvent[], previous: Map<number, number>): OutletBatch[] {
-    const { topics: { topics, partitions }, batchBytes = 900_000 } = this.options;
-    const choose = choosePartition(new Map([[topics.events, partitions], [topics.tags, partitions]]));
-    return batchesOf(events, topics, choose, previous, batchBytes).map(({ messages, ...batch }) => ({ ...batch, send: () => publisher.publish(messages) }));
+    const { topics: { topics }, batchBytes = 900_000 } = this.options;
+    return batchesOf(events, topics, this.#choose, previous, batchBytes).map(({ messages, ...batch }) => ({ ...batch, send: () => publisher.publish(messages) }));
   }
 }

@@ -1,5 +1,6 @@
 import type { SealedEvent } from '@waybill/events';
 import { CLOUD_EVENT_TYPE, cloudEventOf } from './cloud-event.js';
+import type { CloudEvent } from './cloud-event.js';
 import { Partitioners } from './kafka-client.js';
 import type { Message, TopicMessages } from './kafka-client.js';
 
@@ -26,13 +27,14 @@ export interface RelayBatch {
 /** What Kafka adds to a record of ours at most: lengths, timestamps, names of headers. */
 const RECORD_OVERHEAD = 200;
 
-type Choose = (topic: string, key: string) => number;
+/** The partition of a topic for a key. */
+export type ChoosePartition = (topic: string, key: string) => number;
 
 /**
  * Kafka's own partitioner, as every other client has it, on a number of partitions that is fixed: whoever reads one repository knows its partition.
  * @param partitions of each topic
  */
-export function choosePartition(partitions: ReadonlyMap<string, number>): Choose {
+export function choosePartition(partitions: ReadonlyMap<string, number>): ChoosePartition {
   const partitioner = Partitioners.DefaultPartitioner();
   const metadata = new Map([...partitions].map(([topic, count]) => [topic, Array.from({ length: count }, (_, partitionId) => ({ partitionErrorCode: 0, partitionId, leader: 0, replicas: [], isr: [] }))]));
   return (topic, key) => partitioner({ topic, partitionMetadata: metadata.get(topic) ?? [], message: { key, value: null } });
@@ -42,12 +44,13 @@ export function choosePartition(partitions: ReadonlyMap<string, number>): Choose
  * Cuts events, in the order of seq, into batches of at most `maxBytes` of messages; an event that is larger goes alone. `previous`, the last
  * seq that went to each partition, is the header `prevseq`, by which a reader sees that it missed nothing; it is moved along.
  */
-export function batchesOf(events: readonly SealedEvent[], topics: RelayTopics, choose: Choose, previous: Map<number, number>, maxBytes: number): RelayBatch[] {
+export function batchesOf(events: readonly SealedEvent[], topics: RelayTopics, choose: ChoosePartition, previous: Map<number, number>, maxBytes: number): RelayBatch[] {
   const batches: RelayBatch[] = [];
   let batch = new Batch(topics);
   for (const event of events) {
-    const message = eventMessage(event, choose, topics, previous);
-    const tag = tagMessage(event, choose, topics);
+    const cloudEvent = cloudEventOf(event);
+    const message = eventMessage(cloudEvent, choose, topics, previous);
+    const tag = tagMessage(event, cloudEvent, choose, topics);
     const bytes = bytesOf(message) + (tag === undefined ? 0 : bytesOf(tag));
     if (batch.events > 0 && batch.bytes + bytes > maxBytes) {
       batches.push(batch.end());
@@ -87,22 +90,26 @@ class Batch {
   }
 }
 
-function eventMessage(event: SealedEvent, choose: Choose, { events: topic }: RelayTopics, previous: Map<number, number>): PlacedMessage {
-  const cloudEvent = cloudEventOf(event);
+function eventMessage(cloudEvent: CloudEvent, choose: ChoosePartition, { events: topic }: RelayTopics, previous: Map<number, number>): PlacedMessage {
   const partition = choose(topic, cloudEvent.partitionkey);
   const prevseq = previous.get(partition) ?? 0;
-  previous.set(partition, event.seq);
+  previous.set(partition, Number(cloudEvent.sequence));
   const headers = { 'content-type': CLOUD_EVENT_TYPE, prevseq: String(prevseq), ...(cloudEvent.traceparent === undefined ? {} : { traceparent: cloudEvent.traceparent }) };
-  return { key: cloudEvent.partitionkey, partition, value: JSON.stringify(cloudEvent), headers, timestamp: String(Date.parse(event.at)) };
+  return { key: cloudEvent.partitionkey, partition, value: JSON.stringify(cloudEvent), headers, timestamp: timestampOf(cloudEvent) };
 }
 
 /** The value is the digest and nothing else, so that a deployer needs no parser; a deleted tag is a tombstone, which compaction removes. */
-function tagMessage(event: SealedEvent, choose: Choose, { tags: topic }: RelayTopics): PlacedMessage | undefined {
+function tagMessage(event: SealedEvent, cloudEvent: CloudEvent, choose: ChoosePartition, { tags: topic }: RelayTopics): PlacedMessage | undefined {
   const moved = tagChange(event);
   if (moved === undefined) return undefined;
   const { key, digest } = moved;
-  const headers = { source: `/registries/${event.log_id}/${event.epoch}`, sequence: String(event.seq).padStart(20, '0') };
-  return { key, partition: choose(topic, key), value: digest, headers, timestamp: String(Date.parse(event.at)) };
+  const headers = { source: cloudEvent.source, sequence: cloudEvent.sequence };
+  return { key, partition: choose(topic, key), value: digest, headers, timestamp: timestampOf(cloudEvent) };
+}
+
+/** Kafka counts milliseconds. */
+function timestampOf({ time }: CloudEvent): string {
+  return String(Date.parse(time));
 }
 
 function tagChange({ type, data, meta }: SealedEvent): { readonly key: string; readonly digest: string | null } | undefined {

@@ -21,27 +21,27 @@ export class TopicsRefused extends Error {
 }
 
 /** Creates the topics that are missing, and answers their names; those that are there stay as they are. May run any number of times at once. Throws TopicsRefused. */
-export async function ensureTopics(kafka: Kafka, options: TopicOptions): Promise<string[]> {
-  const admin = kafka.admin();
-  try {
-    await admin.connect();
+export function ensureTopics(kafka: Kafka, options: TopicOptions): Promise<string[]> {
+  return withAdmin(kafka, async (admin) => {
     const there = new Set(await admin.listTopics());
     const missing = wanted(options).filter(({ topic }) => !there.has(topic));
     // false where another process was first
     if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true });
     await check(admin, options);
     return missing.map(({ topic }) => topic);
-  } finally {
-    await admin.disconnect();
-  }
+  });
 }
 
 /** Throws TopicsRefused unless both topics are there as the relay needs them. */
-export async function checkTopics(kafka: Kafka, options: TopicOptions): Promise<void> {
+export function checkTopics(kafka: Kafka, options: TopicOptions): Promise<void> {
+  return withAdmin(kafka, (admin) => check(admin, options));
+}
+
+async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = kafka.admin();
   try {
     await admin.connect();
-    await check(admin, options);
+    return await work(admin);
   } finally {
     await admin.disconnect();
   }

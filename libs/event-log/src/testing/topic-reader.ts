@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Kafka } from '../kafka/kafka-client.js';
 
 /** One message as it lies in the topic, committed ones only. */
@@ -32,6 +33,18 @@ export class TopicReader {
   async stop(): Promise<void> {
     await this.end();
   }
+}
+
+/** Every message of a topic that has to have `atLeast`: until it does and nothing more comes for a second, or for `ms`. */
+export async function wholeTopic(kafka: Kafka, topic: string, atLeast: number, ms: number): Promise<readonly TopicMessage[]> {
+  const reader = await TopicReader.start(kafka, topic);
+  const end = performance.now() + ms;
+  for (let seen = -1; (reader.messages.length < atLeast || seen !== reader.messages.length) && performance.now() < end; ) {
+    seen = reader.messages.length;
+    await delay(1_000);
+  }
+  await reader.stop();
+  return reader.messages;
 }
 
 /** What a subscriber keeps that drops, per partition, everything that is not above the last sequence it saw. */

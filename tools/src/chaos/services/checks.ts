@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openKafka } from '@waybill/event-log/kafka';
 import { verifyLog } from '@waybill/event-log/postgres';
-import { topicFaults, TopicReader } from '@waybill/event-log/testing/topic';
+import { topicFaults, wholeTopic } from '@waybill/event-log/testing/topic';
 import { Client } from 'minio';
 import type { Database } from '@waybill/platform';
 import type { ServicesDeployment } from './deployment.js';
@@ -30,7 +30,7 @@ export async function checkServices({ parts: { postgres, kafka, s3, folder } }: 
   if (!(await within(CAUGHT_UP_MS, async () => (await unpublished(database)) === 0))) violations.push(`${await unpublished(database)} events had no number, or were not in Kafka, ${CAUGHT_UP_MS / 1000} s after the last push`);
   const { differences, truncated, sealed } = await verifyLog(database);
   violations.push(...differences.map((difference) => `log:verify: ${JSON.stringify(difference)}`), ...(truncated ? ['log:verify found more differences than it tells'] : []));
-  const messages = await wholeTopic(kafka.broker, sealed);
+  const messages = await wholeTopic(openKafka({ brokers: [kafka.broker], clientId: 'chaos' }), EVENTS, sealed, CAUGHT_UP_MS);
   violations.push(...topicFaults(messages, sealed).map((fault) => `topic: ${fault}`));
   const unknown = async (): Promise<readonly string[]> => (await unknownObjects(database, s3.access)).filter((name) => !isForgotten(name, postgres.crashes));
   if (!(await within(CAUGHT_UP_MS, async () => (await unknown()).length === 0))) violations.push(...(await unknown()).map((name) => `the bucket has ${name}, which no row of the database knows`));
@@ -53,21 +53,6 @@ function isForgotten(name: string, crashes: readonly number[]): boolean {
 async function unpublished(database: Database): Promise<number> {
   const [row] = await database.sql<{ count: string }>(`SELECT (SELECT count(*) FROM es.pending) + last_seq - coalesce((SELECT seq FROM es.consumer WHERE name LIKE 'kafka:%'), 0) AS count FROM es.sealer`);
   return Number(row?.count ?? Number.NaN);
-}
-
-/** Reads from the first message until the last event was seen and nothing more comes. */
-async function wholeTopic(broker: string, last: number): Promise<TopicReader['messages']> {
-  const reader = await TopicReader.start(openKafka({ brokers: [broker], clientId: 'chaos' }), EVENTS);
-  let seen = -1;
-  await within(CAUGHT_UP_MS, async () => {
-    const before = seen;
-    seen = reader.messages.length;
-    if (seen >= last && seen === before) return true;
-    await sleep(500);
-    return false;
-  });
-  await reader.stop();
-  return reader.messages;
 }
 
 type Access = ServicesDeployment['parts']['s3']['access'];

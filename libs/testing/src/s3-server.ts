@@ -23,13 +23,18 @@ const accessKey = 'waybill-test';
 const secretKey = 'waybill-test-secret';
 const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
 
-/** MinIO; it can encrypt at rest, and answers to `<bucket>.s3.test` too. */
-export function startMinio(binary: string): Promise<S3Server> {
+/**
+ * MinIO; it can encrypt at rest, and answers to `<bucket>.s3.test` too.
+ *
+ * It looks for a port for its console even when the console is off, and ends when the one that the system offers is its own. So it is given one.
+ */
+export async function startMinio(binary: string): Promise<S3Server> {
   const settings = {
     MINIO_ROOT_USER: accessKey, MINIO_ROOT_PASSWORD: secretKey, MINIO_BROWSER: 'off', MINIO_UPDATE: 'off',
     MINIO_KMS_SECRET_KEY: `test-key:${MASTER_KEY}`, MINIO_DOMAIN: 's3.test',
   };
-  return start(binary, (address, folder) => ['server', '--address', address, '--quiet', folder], settings);
+  const console = `127.0.0.1:${await freePort()}`;
+  return start(binary, (address, folder) => ['server', '--address', address, '--console-address', console, '--quiet', folder], settings);
 }
 
 /** The S3 gateway of Versity over a folder. */

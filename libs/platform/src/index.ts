@@ -8,6 +8,8 @@ export type { ForwardTo } from './gateway/gateway.js';
 export { Service } from './gateway/service.js';
 export type { ReplicaState } from './gateway/probe.js';
 export { TrustedProxies } from './http/client-address.js';
+export { NOBODY } from './http/caller.js';
+export type { Caller } from './http/caller.js';
 export { FrontController } from './http/front-controller.js';
 export type { FrontControllerOptions, ObserveRequest } from './http/front-controller.js';
 export type { Guard, Handler, Handlers } from './http/handler.js';

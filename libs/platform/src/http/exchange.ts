@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { OciRequest } from '@waybill/oci';
 import type { Span } from '../telemetry/span.js';
 import { traceparentOf } from '../telemetry/trace-context.js';
+import { NOBODY } from './caller.js';
+import type { Caller } from './caller.js';
 
 /** Flat list: name, value, name, value. Node writes it with less work than an object. */
 export type HeaderList = readonly string[];
@@ -14,8 +16,8 @@ const USER_AGENT_LENGTH = 256;
 
 /** One request and its response. Made by the front controller for every `/v2/` request. */
 export class Exchange {
-  /** Who acts; '' while the registry runs without authentication. Upload sessions are bound to it. */
-  readonly principal: string = '';
+  /** Who acts. The guard sets it before a handler runs. */
+  caller: Caller = NOBODY;
   /** The status sent; 0 before that. */
   status = 0;
   /** Of the body that was sent, or that `begin` announced. */
@@ -28,6 +30,10 @@ export class Exchange {
   private trace: string | undefined;
 
   constructor(readonly request: IncomingMessage, readonly response: ServerResponse) {}
+
+  get principal(): string {
+    return this.caller.principal;
+  }
 
   /** `X-Request-Id` where a proxy in front has given one, else our own. */
   get requestId(): string {
@@ -85,14 +91,14 @@ export class Exchange {
 
   /**
    * The `meta` of the events that this request appends (event-log.md 2.2), as the JSON text of a parameter. It holds no personal data: addresses
-   * and people are references into es.actor, which there are none of without authentication.
+   * and people are references into es.actor.
    */
   eventMeta(repository: string): string {
     return JSON.stringify({
       repo_name: repository,
       request_id: this.requestId,
-      actor_ref: null,
-      auth_kind: 'none',
+      actor_ref: this.caller.actor,
+      auth_kind: this.caller.kind,
       traceparent: this.traceparent,
       client: { ua: this.request.headers['user-agent']?.slice(0, USER_AGENT_LENGTH) ?? null, ip_ref: null },
     });

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+/**
+ * What an entry of `access` says of some tags. For an action that no rule of the entry names, the entry's own `actions` decide; for one that some rule
+ * names, a tag needs a rule that allows it and none that denies it. What is asked without a tag (blobs, manifests by digest) is never a matter
+ * of rules: the layers of a tag, and the manifests of its index, are asked for by digest. `overwrite` is moving a tag that exists; in a token of our own
+ * it is an action like any other, in one of another server `push` includes it.
+ */
+export const tagRuleSchema = z.strictObject({
+  effect: z.enum(['allow', 'deny']),
+  tags: z.string().min(1),
+  actions: z.array(z.enum(['pull', 'push', 'overwrite', 'delete'])).min(1),
+});
+export type TagRule = z.infer<typeof tagRuleSchema>;
+
+/** One entry of the claim `access` (wire-protocol 4.9). Entries of other servers have no `rules`. */
+export const accessEntrySchema = z.object({
+  type: z.string(),
+  name: z.string(),
+  actions: z.array(z.string()),
+  rules: z.array(tagRuleSchema).optional(),
+});
+export type AccessEntry = z.infer<typeof accessEntrySchema>;
+
+/** What only tokens of our own service say: the guard holds it against the feed of revocations. */
+export const ownClaimSchema = z.strictObject({
+  /** Identity.id; '' for whoever did not log in. */
+  principal: z.string(),
+  kind: z.enum(['user', 'robot', 'htpasswd', 'anonymous']),
+  epoch: z.int().nonnegative(),
+  /** The personal token or robot secret that it was issued for. */
+  credential: z.uuid().optional(),
+});
+export type OwnClaim = z.infer<typeof ownClaimSchema>;
+
+/** The claims of a token, after its signature, issuer, audience and times were found right. Times are seconds since 1970. */
+export const claimsSchema = z.object({
+  iss: z.string(),
+  sub: z.string().default(''),
+  aud: z.union([z.string(), z.array(z.string())]),
+  exp: z.number(),
+  nbf: z.number().optional(),
+  iat: z.number().optional(),
+  jti: z.string().optional(),
+  access: z.array(accessEntrySchema).default([]),
+  waybill: ownClaimSchema.optional(),
+});
+export type Claims = z.infer<typeof claimsSchema>;

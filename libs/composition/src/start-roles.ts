@@ -4,6 +4,7 @@ import type { Config, HealthCheck, HttpLimits, Logger, RunningHttp } from '@wayb
 import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
 import { buildInfrastructure } from './infrastructure.js';
 import type { Infrastructure } from './infrastructure.js';
+import { limitGuard } from './limits.js';
 import { gaugeRelay } from './open-relay.js';
 import { policyGuard } from './policy.js';
 import { assemble, ROLES } from './roles.js';
@@ -50,15 +51,16 @@ function serve(roles: readonly Role[], config: Config, infrastructure: Infrastru
   const { sealer } = infrastructure;
   const { metrics, telemetry } = infrastructure;
   gauge(metrics, infrastructure);
+  const trusted = new TrustedProxies(config.http.trustedProxies);
   return startHttp({
     module,
     handlers: sealer === undefined ? handlers : wakeSealer(handlers, () => sealer.poke()),
-    guard: policyGuard(config.registry),
+    guard: limitGuard(policyGuard(config.registry), config.limits, trusted),
     address: config.http.address,
     metricsAddress: config.metrics.address,
     limits: limitsOf(config),
     graceMs: graceMs(config, roles.length < ROLES.length),
-    trusted: new TrustedProxies(config.http.trustedProxies),
+    trusted,
     logger: infrastructure.logger,
     metrics,
     telemetry,

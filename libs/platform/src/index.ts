@@ -36,6 +36,8 @@ export type { Passwords, ServiceName } from './postgres/service-roles.js';
 export { repositoryMatcher } from './repository-globs.js';
 export { AddressRefused, startHttp } from './http/start-http.js';
 export type { Address, HttpOptions, RunningHttp } from './http/start-http.js';
+export { RateLimit } from './http/rate-limit.js';
+export type { Rate } from './http/rate-limit.js';
 export { HTTP_LIMITS } from './http/server.js';
 export type { HttpLimits } from './http/server.js';
 export type { HealthCheck } from './http/health.js';

@@ -88,6 +88,12 @@ const page = (most: number, usual: number, what: string) =>
     max: key(count(1, most).prefault(Math.max(usual, 1000)), `a whole number from 1 to ${most}`, `${what} on a page at most; a larger \`n\` is clamped.`),
   }).prefault({});
 
+const rate = (whose: string) =>
+  z.strictObject({
+    perSecond: key(count(0, 1_000_000).prefault(0), 'a whole number up to 1000000', `Requests below /v2/ a second of ${whose}, in the long run; beyond it 429. Each process counts by itself. 0: no limit.`),
+    burst: key(count(1, 1_000_000).prefault(1000), 'a whole number from 1 to 1000000', 'So many at once after a while without any. An image is some 20 requests.'),
+  }).prefault({});
+
 const password = (service: string) =>
   key(secret().optional(), 'printable ASCII characters', `Lets the database role \`waybill_${service}\` log in with it. The service itself has it in its \`database.url\`.`, { secret: true, otherwise: 'none; the role cannot log in, unless an administrator lets it' });
 
@@ -152,6 +158,10 @@ export const CONFIG_TREE = z.strictObject({
       manifests: password('manifests'),
       relay: password('relay'),
     }).prefault({}),
+  }).prefault({}),
+  limits: z.strictObject({
+    principal: rate('one user or robot'),
+    address: rate('one address, of callers who did not log in or could not'),
   }).prefault({}),
   pages: z.strictObject({
     tags: page(100_000, 10_000, 'Tags'),

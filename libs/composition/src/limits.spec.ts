@@ -1,0 +1,89 @@
+import { createServer } from 'node:http';
+import { OciError, parseRequest } from '@waybill/oci';
+import { Exchange, NOBODY, TrustedProxies } from '@waybill/platform';
+import type { Caller, Guard } from '@waybill/platform';
+import { limitGuard } from './limits.js';
+
+const OFF = { perSecond: 0, burst: 1 };
+const ONE = { perSecond: 1, burst: 1 };
+const REQUEST = parseRequest('GET', '/v2/a/manifests/latest');
+const ALICE: Caller = { principal: 'p-alice', kind: 'user', actor: 'p-alice' };
+const BOB: Caller = { principal: 'p-bob', kind: 'user', actor: 'p-bob' };
+
+/** Lets everybody pass as the caller that the header names, or refuses it. */
+const byHeader: Guard = (_request, exchange) => {
+  const name = exchange.request.headers['x-caller'];
+  if (name === 'wrong') throw new OciError('UNAUTHORIZED');
+  exchange.caller = name === 'alice' ? ALICE : name === 'bob' ? BOB : NOBODY;
+};
+const later: Guard = async (request, exchange) => {
+  await Promise.resolve();
+  return byHeader(request, exchange);
+};
+
+describe.each([['at once', byHeader], ['later', later]])('limits of a guard that answers %s', (_name, guard) => {
+  let send: (guarded: Guard, headers?: Record<string, string>) => Promise<unknown>;
+  let close: () => void;
+
+  beforeAll(async () => {
+    let current: Guard = guard;
+    const server = createServer((request, response) => {
+      const exchange = new Exchange(request, response);
+      Promise.resolve().then(() => current(REQUEST, exchange)).then(() => response.end('passed'), (error: unknown) => {
+        if (!(error instanceof OciError)) throw error;
+        response.writeHead(error.status, { ...error.headers }).end(error.code);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    send = async (guarded, headers = {}) => {
+      current = guarded;
+      const answer = await fetch(`http://127.0.0.1:${port}/`, { headers });
+      const text = await answer.text();
+      return answer.status === 429 ? `${text} ${answer.headers.get('retry-after')}` : text;
+    };
+    close = () => server.close();
+  });
+  afterAll(() => close());
+
+  it('cost nothing where there are none', () => {
+    expect(limitGuard(guard, { principal: OFF, address: OFF }, new TrustedProxies([]))).toBe(guard);
+  });
+
+  it('count callers who did not log in by their address', async () => {
+    let now = 0;
+    const limited = limitGuard(guard, { principal: OFF, address: ONE }, new TrustedProxies([]), () => now);
+    expect(await send(limited)).toBe('passed');
+    expect(await send(limited)).toBe('TOOMANYREQUESTS 1');
+    now = 1000;
+    expect(await send(limited)).toBe('passed');
+  });
+
+  it('take the address that a trusted proxy tells, and nobody else\'s word', async () => {
+    const trusting = limitGuard(guard, { principal: OFF, address: ONE }, new TrustedProxies(['127.0.0.1']), () => 0);
+    expect(await send(trusting, { 'X-Forwarded-For': '192.0.2.1' })).toBe('passed');
+    expect(await send(trusting, { 'X-Forwarded-For': '192.0.2.2' })).toBe('passed');
+    expect(await send(trusting, { 'X-Forwarded-For': '192.0.2.2' })).toBe('TOOMANYREQUESTS 1');
+    const alone = limitGuard(guard, { principal: OFF, address: ONE }, new TrustedProxies([]), () => 0);
+    expect(await send(alone, { 'X-Forwarded-For': '192.0.2.1' })).toBe('passed');
+    expect(await send(alone, { 'X-Forwarded-For': '192.0.2.2' })).toBe('TOOMANYREQUESTS 1');
+  });
+
+  it('count who logged in as itself, whatever its address did', async () => {
+    const limited = limitGuard(guard, { principal: ONE, address: ONE }, new TrustedProxies([]), () => 0);
+    expect(await send(limited)).toBe('passed');
+    expect(await send(limited)).toBe('TOOMANYREQUESTS 1');
+    expect(await send(limited, { 'X-Caller': 'alice' })).toBe('passed');
+    expect(await send(limited, { 'X-Caller': 'alice' })).toBe('TOOMANYREQUESTS 1');
+    expect(await send(limited, { 'X-Caller': 'bob' })).toBe('passed');
+  });
+
+  it('count attempts to log in that failed, and say no more of them than that there were too many', async () => {
+    const limited = limitGuard(guard, { principal: OFF, address: { perSecond: 1, burst: 2 } }, new TrustedProxies([]), () => 0);
+    expect(await send(limited, { 'X-Caller': 'wrong' })).toBe('UNAUTHORIZED');
+    expect(await send(limited, { 'X-Caller': 'wrong' })).toBe('UNAUTHORIZED');
+    expect(await send(limited, { 'X-Caller': 'wrong' })).toBe('TOOMANYREQUESTS 1');
+    expect(await send(limited, { 'X-Caller': 'alice' })).toBe('passed');
+  });
+});

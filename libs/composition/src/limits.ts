@@ -1,0 +1,45 @@
+import { OciError } from '@waybill/oci';
+import { RateLimit } from '@waybill/platform';
+import type { Config, Exchange, Guard, TrustedProxies } from '@waybill/platform';
+
+/** Milliseconds of a clock that never goes back. */
+type Now = () => number;
+
+/**
+ * Limits how often a principal, and an address of callers who did not log in, may ask this process. Who logged in counts as itself wherever it asks from: a farm
+ * of builders behind one address is not one caller. An attempt to log in that failed counts for its address, after it was looked at: a wrong token says
+ * nothing of who sends it.
+ * @throws OciError TOOMANYREQUESTS (429 with Retry-After, in whole seconds)
+ */
+export function limitGuard(guard: Guard, { principal, address }: Config['limits'], trusted: TrustedProxies, now: Now = () => performance.now()): Guard {
+  const principals = principal.perSecond > 0 ? new RateLimit(principal) : undefined;
+  const addresses = address.perSecond > 0 ? new RateLimit(address) : undefined;
+  if (principals === undefined && addresses === undefined) return guard;
+  const countAddress = (exchange: Exchange): void => {
+    if (addresses !== undefined) refuse(addresses.take(trusted.client(exchange.request).address, now()));
+  };
+  const countCaller = (exchange: Exchange): void => {
+    if (exchange.principal === '') countAddress(exchange);
+    else if (principals !== undefined) refuse(principals.take(exchange.principal, now()));
+  };
+  const countRefused = (exchange: Exchange, error: unknown): never => {
+    if (error instanceof OciError && error.status === 401) countAddress(exchange);
+    throw error;
+  };
+  return (request, exchange) => {
+    let guarded: void | Promise<void>;
+    try {
+      guarded = guard(request, exchange);
+    } catch (error) {
+      return countRefused(exchange, error);
+    }
+    if (guarded === undefined) return countCaller(exchange);
+    return guarded.then(() => countCaller(exchange), (error: unknown) => countRefused(exchange, error));
+  };
+}
+
+function refuse(wait: number): void {
+  if (wait === 0) return;
+  const seconds = Math.ceil(wait / 1000);
+  throw new OciError('TOOMANYREQUESTS', `too many requests; try again in ${seconds} s`, { headers: { 'Retry-After': String(seconds) } });
+}

@@ -13,5 +13,10 @@ export function uploadHeaders(owner: UploadOwner, size: number): Record<string, 
 
 /** 416 for bytes that do not go where the session stands, and for the loser of two writers, with the true offset. */
 export function outOfTurn(owner: UploadOwner, size: number): OciError {
-  return rangeInvalid(`the upload stands at byte ${size} or another request is writing to it: ask for its state and continue from there`, uploadHeaders(owner, size));
+  return outOfRange(owner, size, `the upload stands at byte ${size} or another request is writing to it: ask for its state and continue from there`);
+}
+
+/** 416 with the true offset, and a URL that says no other one. */
+export function outOfRange(owner: UploadOwner, size: number, message: string): OciError {
+  return rangeInvalid(message, uploadHeaders({ ...owner, upload: owner.bare }, size));
 }

@@ -25,13 +25,28 @@ describe('the id of an upload', () => {
     const made = ids.make(app, 'alice', 'sha512');
     const segment = { key: newStorageKey(), size: 64 * 1024 };
     const holding = ids.holding(made, segment);
-    expect(holding).toEqual({ ...made, upload: holding.upload, held: segment });
+    expect(holding).toEqual({ ...made, upload: holding.upload, bare: holding.upload, held: segment });
     for (const any of [ids, replica]) {
       expect(any.parse(holding.upload, app, 'alice')).toEqual(holding);
       expect(() => any.parse(holding.upload, app, 'bob')).toThrow(unknown);
     }
     for (let i = 0; i < holding.upload.length; i++) {
       const other = holding.upload.slice(0, i) + (holding.upload[i] === 'A' ? 'B' : 'A') + holding.upload.slice(i + 1);
+      expect(() => ids.parse(other, app, 'alice')).toThrow(unknown);
+    }
+  });
+
+  it('tells how many bytes the row had, where it was given out after some, and stays the id of the same upload', () => {
+    const made = ids.make(app, 'alice', 'sha512');
+    const standing = ids.standing(made, 2 ** 47);
+    expect(standing).toEqual({ ...made, upload: standing.upload, stood: 2 ** 47, bare: made.upload });
+    expect(ids.standing(standing, 7)).toMatchObject({ stood: 7, bare: made.upload, id: made.id });
+    for (const any of [ids, replica]) {
+      expect(any.parse(standing.upload, app, 'alice')).toEqual(standing);
+      expect(() => any.parse(standing.upload, app, 'bob')).toThrow(unknown);
+    }
+    for (let i = 0; i < standing.upload.length; i++) {
+      const other = standing.upload.slice(0, i) + (standing.upload[i] === 'A' ? 'B' : 'A') + standing.upload.slice(i + 1);
       expect(() => ids.parse(other, app, 'alice')).toThrow(unknown);
     }
   });

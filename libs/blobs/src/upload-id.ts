@@ -17,6 +17,10 @@ export interface UploadOwner {
   readonly algorithm: DigestAlgorithm;
   /** The bytes that the upload had when this id was given out, of which there may be no row. */
   readonly held: Segment | undefined;
+  /** How many bytes the upload's row had when this id was given out. What follows in an order that is not stated begins there, and nowhere else. */
+  readonly stood: number | undefined;
+  /** The same upload by an id that says nothing of how far it got: for a client that is told where it stands. */
+  readonly bare: string;
 }
 
 const RANDOM = 16;
@@ -24,7 +28,9 @@ const TIME = 6;
 const FIXED = RANDOM + TIME + 1;
 const KEY = 16;
 const SIZE = 3;
+const STOOD = 6;
 const MAC = 16;
+const BARE = FIXED + MAC;
 /** Of SHA-256, in bytes. */
 const BLOCK = 64;
 const ALGORITHMS = ['sha256', 'sha512'] as const;
@@ -35,9 +41,13 @@ const REMEMBERED = 1000;
  * Ids of upload sessions: 122 random bits, the moment, the announced algorithm, and a code over these, the repository and the principal.
  * Whoever shares the key reads back what an id says, so opening a session writes nothing.
  *
- * After a small PATCH that has no row (LocalUploads) the id says besides which object the bytes are and how many.
+ * After a small PATCH that has no row (LocalUploads) the id says besides which object the bytes are and how many. After any other PATCH it says how many
+ * bytes the row had: rows do not wait for the disk, and one that a crash of the database took back must not be taken for an upload of that length
+ * (ADR 0027).
  *
- *   base64url( random 16 | milliseconds 6 | algorithm 1 [ | storage key 16 | bytes 3 ] | HMAC-SHA-256, first 16 )
+ *   bare   base64url( random 16 | milliseconds 6 | algorithm 1 | HMAC-SHA-256, first 16 )
+ *   held   base64url( random 16 | milliseconds 6 | algorithm 1 | storage key 16 | bytes 3 | HMAC-SHA-256, first 16 )
+ *   stood  base64url( bare | bytes 6 | HMAC-SHA-256, first 16 )
  */
 export class UploadIds {
   private readonly inner: Buffer;
@@ -69,7 +79,18 @@ export class UploadIds {
     body.write(upload.upload, 'base64url');                  // as much of it as goes before the code that the next lines write over
     body.write(segment.key.replaceAll('-', ''), FIXED, 'hex');
     body.writeUIntBE(segment.size, FIXED + KEY, SIZE);
-    return this.remember({ ...upload, upload: this.sign(body, upload.repository, upload.principal), held: segment });
+    const held = this.sign(body, upload.repository, upload.principal);
+    return this.remember({ ...upload, upload: held, held: segment, stood: undefined, bare: held });
+  }
+
+  /** The same upload under an id that also says how many bytes its row has. */
+  standing(upload: UploadOwner, size: number): UploadOwner {
+    // one that says which bytes it holds does not know the bare id, and says enough
+    if (upload.held !== undefined || size === upload.stood) return upload;
+    const body = Buffer.alloc(BARE + STOOD);
+    body.write(upload.bare, 'base64url');
+    body.writeUIntBE(size, BARE, STOOD);
+    return this.remember({ ...upload, upload: this.sign(body, upload.repository, upload.principal), stood: size });
   }
 
   /** @throws OciError BLOB_UPLOAD_UNKNOWN for an id that was not made here, or was made for another repository or principal */
@@ -80,7 +101,7 @@ export class UploadIds {
     const body = bytes.subarray(0, -MAC);
     const code = bytes.subarray(-MAC);
     // the text is compared too: base64 ignores stray bits and characters, and a session has one name
-    if ((body.length !== FIXED && body.length !== FIXED + KEY + SIZE) || bytes.toString('base64url') !== upload
+    if (!KINDS.has(body.length) || bytes.toString('base64url') !== upload
       || !timingSafeEqual(code, this.code(body, repository, principal))) throw uploadUnknown();
     return owner(upload, body, repository, principal);
   }
@@ -100,21 +121,28 @@ export class UploadIds {
 
   /** HMAC by its definition (RFC 2104): two one-shot hashes take a sixth of what an Hmac object takes, three times an upload. */
   private code(body: Buffer, repository: RepositoryName, principal: string): Buffer {
-    // said apart from the id without bytes: else the beginning of a repository's name could be read as key and size
-    const kind = body.length === FIXED ? '' : '\0held';
-    const message = Buffer.concat([this.inner, body, Buffer.from(`${repository}\0${principal}${kind}`)]);
+    // the kinds are told apart: else the beginning of a repository's name could be read as key and size
+    const message = Buffer.concat([this.inner, body, Buffer.from(`${repository}\0${principal}${KINDS.get(body.length) ?? ''}`)]);
     return hash('sha256', Buffer.concat([this.outer, hash('sha256', message, 'buffer')]), 'buffer').subarray(0, MAC);
   }
 }
 
+/** By the length of what is signed. */
+const KINDS: ReadonlyMap<number, string> = new Map([[FIXED, ''], [FIXED + KEY + SIZE, '\0held'], [BARE + STOOD, '\0stood']]);
+
 function owner(upload: string, body: Buffer, repository: RepositoryName, principal: string): UploadOwner {
   const algorithm = ALGORITHMS[body[RANDOM + TIME] ?? -1];
   if (algorithm === undefined) throw uploadUnknown();
-  return { upload, id: uuidAt(body, 0), repository, principal, startedAt: new Date(body.readUIntBE(RANDOM, TIME)), algorithm, held: heldBy(body) };
+  const stands = body.length === BARE + STOOD;
+  return {
+    upload, id: uuidAt(body, 0), repository, principal, startedAt: new Date(body.readUIntBE(RANDOM, TIME)), algorithm, held: heldBy(body),
+    stood: stands ? body.readUIntBE(BARE, STOOD) : undefined,
+    bare: stands ? body.toString('base64url', 0, BARE) : upload,
+  };
 }
 
 function heldBy(body: Buffer): Segment | undefined {
-  if (body.length === FIXED) return undefined;
+  if (body.length !== FIXED + KEY + SIZE) return undefined;
   return { key: parseStorageKey(uuidAt(body, FIXED)), size: body.readUIntBE(FIXED + KEY, SIZE) };
 }
 

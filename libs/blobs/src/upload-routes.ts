@@ -1,11 +1,11 @@
-import { digestAlgorithm, EMPTY_DIGESTS, parseContentRange, rangeInvalid, sizeInvalid } from '@waybill/oci';
+import { digestAlgorithm, EMPTY_DIGESTS, parseContentRange, sizeInvalid } from '@waybill/oci';
 import type { ByteRange, Digest, DigestAlgorithm, RepositoryName, RequestOf } from '@waybill/oci';
 import { hasBody } from '@waybill/platform';
 import type { Exchange, Handlers } from '@waybill/platform';
 import { blobLocation } from './blob-routes.js';
 import type { BlobRoutes } from './blob-routes.js';
 import { announcedLength } from './transfer.js';
-import { uploadHeaders } from './upload-headers.js';
+import { outOfRange, uploadHeaders } from './upload-headers.js';
 import type { UploadOwner } from './upload-id.js';
 import type { UploadProgress, Uploads } from './uploads.js';
 
@@ -78,13 +78,13 @@ export class UploadRoutes {
     const range = parseContentRange(header);
     if (range === undefined) {
       const { size } = await this.uploads.status(owner);
-      throw rangeInvalid(`the Content-Range ${JSON.stringify(header.slice(0, 64))} is malformed: send <first byte>-<last byte>`, uploadHeaders(owner, size));
+      throw outOfRange(owner, size, `the Content-Range ${JSON.stringify(header.slice(0, 64))} is malformed: send <first byte>-<last byte>`);
     }
     const announced = announcedLength(exchange.request);
     if (announced !== undefined && announced !== range.end - range.start + 1) {
       // the place of the chunk is looked at first: a chunk out of order is answered 416, whatever else is wrong with it
       const { size } = await this.uploads.status(owner);
-      if (range.start !== size) throw rangeInvalid(`the chunk begins at byte ${range.start}, the upload stands at byte ${size}`, uploadHeaders(owner, size));
+      if (range.start !== size) throw outOfRange(owner, size, `the chunk begins at byte ${range.start}, the upload stands at byte ${size}`);
       throw sizeInvalid(`Content-Range announces ${range.end - range.start + 1} bytes, Content-Length ${announced}`);
     }
     return range;

@@ -68,6 +68,47 @@ describe('uploads, over two replicas on one database and one storage', () => {
     expect(await read(one, digestOf(bytes))).toEqual(bytes);
   });
 
+  // rows of uploads do not wait for the disk: a crash of the database takes the last ones back
+  it.each(['PATCH', 'PUT'])('are told where they stand when a crash took their row back and a %s goes on by the URL of before', async (method) => {
+    const bytes = randomBytes(90_000);
+    const started = await start(one);
+    const location = (await send(one, 'PATCH', started, bytes.subarray(0, 80_000))).headers.get('location') ?? '';
+    // its object would be one that nothing speaks of, which is not what this is about
+    await db.database.sql('WITH gone AS (DELETE FROM reg.upload_session WHERE upload_id = $1 RETURNING segments) INSERT INTO reg.object SELECT unnest(segments), clock_timestamp() FROM gone', [idOf(started)]);
+    const rest = await send(two, method, method === 'PUT' ? `${location}?digest=${digestOf(bytes)}` : location, bytes.subarray(80_000));
+    expect([rest.status, rest.headers.get('range'), rest.headers.get('location')]).toEqual([416, '0-0', started]);
+    // from the beginning, where it was told to
+    expect((await send(two, 'PATCH', started, bytes)).status).toBe(202);
+    expect((await send(one, 'PUT', `${started}?digest=${digestOf(bytes)}`)).status).toBe(201);
+    expect(await read(two, digestOf(bytes))).toEqual(bytes);
+  });
+
+  it('do not take a part for the whole when a crash took their last PATCH back', async () => {
+    const bytes = randomBytes(2000);
+    const started = await start(one);
+    const first = (await send(one, 'PATCH', started, bytes.subarray(0, 1000))).headers.get('location') ?? '';
+    const second = (await send(one, 'PATCH', first, bytes.subarray(1000))).headers.get('location') ?? '';
+    await db.database.sql(`WITH gone AS (UPDATE reg.upload_session u SET size = 1000, segments = u.segments[1:1], segment_sizes = u.segment_sizes[1:1], hash = NULL
+      FROM reg.upload_session old WHERE u.upload_id = $1 AND old.upload_id = $1 RETURNING old.segments[2] AS key) INSERT INTO reg.object SELECT key, clock_timestamp() FROM gone`, [idOf(started)]);
+    const early = await send(two, 'PUT', `${second}?digest=${digestOf(bytes)}`);
+    expect([early.status, early.headers.get('range')]).toEqual([416, '0-999']);
+    const told = early.headers.get('location') ?? '';
+    expect((await send(two, 'PUT', `${told}?digest=${digestOf(bytes)}`, bytes.subarray(1000))).status).toBe(201);
+    expect(await read(one, digestOf(bytes))).toEqual(bytes);
+  });
+
+  it('take no bytes twice from a client that repeats a PATCH whose answer it did not get', async () => {
+    const bytes = randomBytes(3000);
+    const first = (await send(one, 'PATCH', await start(one), bytes.subarray(0, 1000))).headers.get('location') ?? '';
+    expect((await send(one, 'PATCH', first, bytes.subarray(1000, 2000))).status).toBe(202);
+    const again = await send(two, 'PATCH', first, bytes.subarray(1000, 2000));
+    expect([again.status, again.headers.get('range')]).toEqual([416, '0-1999']);
+    const told = again.headers.get('location') ?? '';
+    const next = await send(two, 'PATCH', told, bytes.subarray(2000));
+    expect([next.status, next.headers.get('range')]).toEqual([202, '0-2999']);
+    expect((await send(one, 'PUT', `${next.headers.get('location') ?? ''}?digest=${digestOf(bytes)}`)).status).toBe(201);
+  });
+
   it.each(['sha256', 'sha512'])('complete at another replica than the one that took the bytes, with %s', async (algorithm) => {
     const bytes = randomBytes(50_000);
     const location = await start(one);

@@ -62,7 +62,7 @@ export class Uploads {
     await this.local.record(owner);
     const size = await this.places.table.find(owner);
     if (size === undefined) throw uploadUnknown();
-    return { owner, size };
+    return this.progress(owner, size);
   }
 
   /** end-14. @throws OciError BLOB_UPLOAD_UNKNOWN */
@@ -89,7 +89,7 @@ export class Uploads {
     else if (!(await this.places.table.advance(owner, claim, segment.size, hash))) throw await this.claimLost(owner, claim);
     if (aborted) throw new OciError('BLOB_UPLOAD_INVALID', 'the request ended before its body did');
     this.keepWarm(owner, segment, hash);
-    return { owner, size: session.size + segment.size };
+    return this.progress(owner, session.size + segment.size);
   }
 
   /**
@@ -102,7 +102,7 @@ export class Uploads {
     if (start.ended && (await this.completeWhole(owner, digest, start, range, meta))) return;
     if (await this.recordOrRepeated(owner, digest)) return;
     const claim = newClaim();
-    const claimed = await this.places.table.claim(owner, range?.start, claim);
+    const claimed = await this.places.table.claim(owner, range?.start ?? owner.stood, claim);
     if (claimed.outcome === 'done') return repeated(claimed.digest, digest);
     if (claimed.outcome !== 'claimed') throw outOfTurn(owner, claimed.size);
     const object = await this.underClaim(owner, claim, () => this.places.bytes.assemble(claimed.session, claim.key, digestAlgorithm(digest), source, start, range));
@@ -120,10 +120,10 @@ export class Uploads {
     if (held !== undefined) return { owner: this.ids.holding(owner, held), size: held.size };
     await this.local.record(owner);
     const segment: Segment = { key: await this.places.reserved.use((key) => this.places.bytes.writeWhole(key, body.chunks)), size: body.size };
-    const appended = await this.places.table.append(owner, range?.start, segment, hash).catch((error: unknown) => this.giveUp(segment, error));
+    const appended = await this.places.table.append(owner, range?.start ?? owner.stood, segment, hash).catch((error: unknown) => this.giveUp(segment, error));
     if (typeof appended !== 'number') return this.giveUp(segment, refused(appended, (size) => outOfTurn(owner, size)));
     this.keepWarm(owner, segment, appended === segment.size ? hash : undefined);
-    return { owner, size: appended };
+    return this.progress(owner, appended);
   }
 
   /** A PUT without a body whose answer is known without looking at the bytes. False: claim the session and look. */
@@ -194,9 +194,13 @@ export class Uploads {
 
   private async claim(owner: UploadOwner, range: ByteRange | undefined): Promise<{ claim: Claim; session: UploadSession }> {
     const claim = newClaim();
-    const claimed = await this.places.table.claim(owner, range?.start, claim);
+    const claimed = await this.places.table.claim(owner, range?.start ?? owner.stood, claim);
     if (claimed.outcome !== 'claimed') throw refused(claimed, (size) => outOfTurn(owner, size));
     return { claim, session: claimed.session };
+  }
+
+  private progress(owner: UploadOwner, size: number): UploadProgress {
+    return { owner: this.ids.standing(owner, size), size };
   }
 
   /** Runs `work` with the claim kept alive; gives the claim back when it fails. */

@@ -1,7 +1,7 @@
 import { parseDigest } from './digest.js';
 import {
   DependencyUnavailable, OCI_ERRORS, OciError, StorageFull, blobUnknown, denied, digestInvalid, errorBody, internalError, manifestBlobUnknown, manifestInvalid,
-  manifestTooLarge, manifestUnknown, nameInvalid, nameUnknown, quoted, rangeInvalid, rangeUnsatisfiable, sizeInvalid, unsupported, uploadUnknown,
+  manifestTooLarge, manifestUnknown, nameInvalid, nameUnknown, quoted, rangeInvalid, rangeUnsatisfiable, sizeInvalid, tooManyRequests, unauthorized, unsupported, uploadUnknown,
 } from './errors.js';
 
 const a = parseDigest(`sha256:${'a'.repeat(64)}`);
@@ -29,7 +29,7 @@ const SPEC: Readonly<Record<string, readonly number[]>> = {
 
 const EVERY = [
   blobUnknown(a), rangeInvalid('x', {}), rangeUnsatisfiable(1), uploadUnknown(), digestInvalid('x'), manifestBlobUnknown([a]), manifestInvalid('x'),
-  manifestInvalid('x', 412), manifestTooLarge(1), manifestUnknown('x'), nameInvalid('x'), nameUnknown('x'), sizeInvalid('x'), denied('x'), unsupported('x'),
+  manifestInvalid('x', 412), manifestTooLarge(1), manifestUnknown('x'), nameInvalid('x'), nameUnknown('x'), sizeInvalid('x'), denied('x'), unauthorized('Basic realm="x"', 'x'), tooManyRequests('x', 1), unsupported('x'),
   unsupported('x', 400), unsupported('x', 404), unsupported('x', 408), unsupported('x', 414), unsupported('x', 431), internalError('x', undefined), new StorageFull('x'), new DependencyUnavailable('x'),
 ];
 
@@ -78,6 +78,9 @@ describe('the error body', () => {
 describe('the headers of an error', () => {
   it('say what was possible, or when to come back', () => {
     expect(rangeUnsatisfiable(2048).headers).toEqual({ 'Content-Range': 'bytes */2048' });
+    expect(unauthorized('Basic realm="x"', 'x').headers).toEqual({ 'WWW-Authenticate': 'Basic realm="x"' });
+    expect(tooManyRequests('x', 0.2).headers).toEqual({ 'Retry-After': '1' });
+    expect(tooManyRequests('x', 7.5)).toMatchObject({ retryable: true, headers: { 'Retry-After': '8' } });
     expect(rangeInvalid('x', { Range: '0-9' }).headers).toEqual({ Range: '0-9' });
   });
 });

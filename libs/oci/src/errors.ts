@@ -169,6 +169,16 @@ export function sizeInvalid(message: string): OciError {
   return new OciError('SIZE_INVALID', message);
 }
 
+/** 401. `challenge` is the value of WWW-Authenticate: without it a client does not know how to log in (wire-protocol 4.1, RFC 9110 section 15.5.2). */
+export function unauthorized(challenge: string, message: string): OciError {
+  return new OciError('UNAUTHORIZED', message, { headers: { 'WWW-Authenticate': challenge } });
+}
+
+/** 429. `retryAfter` in whole seconds, at least 1 (wire-protocol G9). */
+export function tooManyRequests(message: string, retryAfter: number): OciError {
+  return new OciError('TOOMANYREQUESTS', message, { headers: { 'Retry-After': String(Math.max(1, Math.ceil(retryAfter))) } });
+}
+
 /** 403: a policy refuses; the message names it. */
 export function denied(message: string): OciError {
   return new OciError('DENIED', message);

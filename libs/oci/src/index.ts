@@ -13,6 +13,9 @@ export { formatContentRange, formatUploadRange, parseContentRange, parseRange } 
 export type { BlobRange, ByteRange } from './range.js';
 export { formatRequest, parseRequest } from './request.js';
 export type { OciRequest, RequestKind, RequestOf } from './request.js';
+export { formatScopes, MAX_SCOPE_LENGTH, MAX_SCOPES, parseScopes, requiredScopes } from './scope.js';
+export type { Scope } from './scope.js';
+export { parseStrictJson } from './strict-json.js';
 export { linkHeader } from './pagination.js';
 export type { QueryParameters } from './query.js';
 export { DependencyUnavailable, OCI_ERRORS, OciError, RegistryError, StorageFull, errorBody } from './errors.js';
@@ -31,6 +34,8 @@ export {
   rangeInvalid,
   rangeUnsatisfiable,
   sizeInvalid,
+  tooManyRequests,
+  unauthorized,
   unsupported,
   uploadUnknown,
 } from './errors.js';

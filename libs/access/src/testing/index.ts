@@ -1,0 +1,2 @@
+export { describeIdentityProvider } from './identity-provider.contract.js';
+export type { IdentityProviderSuite, IdentityProviderSupport, IdentityProviderUnderTest, Person } from './identity-provider.contract.js';

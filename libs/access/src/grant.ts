@@ -19,7 +19,10 @@ export interface Grant {
   readonly effect: 'allow' | 'deny';
   /** Over whole names: `acme/web`, `acme/*` (one segment), `acme/**`. */
   readonly repositories: string;
-  /** Over tags; undefined: whatever the tag, and what has none. With it the grant says nothing of what is asked without a tag. */
+  /**
+   * Over tags; undefined: whatever the tag, and what has none. With it an allow speaks, of what is asked without a tag, of pull and push only (the layers of
+   * those tags have none), and a deny of delete only (deleting a manifest takes its tags along).
+   */
   readonly tags?: string;
   readonly actions: readonly Action[];
   readonly until?: Date;

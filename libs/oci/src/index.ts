@@ -1,6 +1,6 @@
 export { EMPTY_DIGESTS, digestAlgorithm, digestFrom, digestHex, isDigest, isDigestAlgorithm, parseDigest, parseDigestAlgorithm } from './digest.js';
 export type { Digest, DigestAlgorithm } from './digest.js';
-export { isRepositoryName, parseRepositoryName } from './repository-name.js';
+export { isRepositoryName, organisationOf, parseRepositoryName } from './repository-name.js';
 export type { RepositoryName } from './repository-name.js';
 export { isDigestReference, isTag, parseReference, parseTag } from './reference.js';
 export type { Reference, Tag } from './reference.js';

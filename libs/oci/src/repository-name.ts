@@ -18,3 +18,9 @@ export function parseRepositoryName(text: string): RepositoryName {
   if (text.length > MAX_LENGTH) throw nameInvalid(`the repository name ${quoted(text)} has ${text.length} characters: at most ${MAX_LENGTH} are allowed`);
   throw nameInvalid(`${quoted(text)} is not a repository name: expected segments of a-z and 0-9, joined inside by '.', '_', '__' or '-', and separated by single '/'`);
 }
+
+/** Whose repository it is: the first path segment, and `library` where there is only one. */
+export function organisationOf(repository: RepositoryName): string {
+  const slash = repository.indexOf('/');
+  return slash < 0 ? 'library' : repository.slice(0, slash);
+}

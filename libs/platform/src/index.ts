@@ -7,7 +7,7 @@ export { Gateway } from './gateway/gateway.js';
 export type { ForwardTo } from './gateway/gateway.js';
 export { Service } from './gateway/service.js';
 export type { ReplicaState } from './gateway/probe.js';
-export { TrustedProxies } from './http/client-address.js';
+export { isNetwork, Networks, TrustedProxies } from './http/client-address.js';
 export { NOBODY } from './http/caller.js';
 export type { Caller } from './http/caller.js';
 export { FrontController } from './http/front-controller.js';

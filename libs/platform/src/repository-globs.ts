@@ -1,10 +1,8 @@
-import type { RepositoryName } from '@waybill/oci';
-
 /**
  * Whether a repository's name matches one of the globs. `*` stands for any part of one path segment, `**` also for slashes; everything
  * else stands for itself. `team/*` is `team/app` but not `team/app/web`; `**` is every repository.
  */
-export function repositoryMatcher(globs: readonly string[]): (repository: RepositoryName) => boolean {
+export function repositoryMatcher(globs: readonly string[]): (repository: string) => boolean {
   const patterns = globs.map((glob) => glob.split(/(\*+|.)/s).filter((token) => token !== ''));
   return (repository) => patterns.some((pattern) => matches(pattern, repository));
 }

@@ -9,36 +9,49 @@ export interface Client {
   readonly path: string;
 }
 
+/** Addresses and networks of both families; an IPv4 address in the form of IPv6 counts as itself. */
+export class Networks {
+  private readonly list = new BlockList();
+  readonly isEmpty: boolean;
+
+  /** @param networks such as 10.0.0.0/8, fd00::/8 or 192.0.2.1 @throws RangeError where one is not of that form (isNetwork) */
+  constructor(networks: readonly string[]) {
+    for (const network of networks) {
+      if (!isNetwork(network)) throw new RangeError(`${JSON.stringify(network)} is no address and no network; expected such as 10.0.0.0/8, fd00::/8 or 192.0.2.1`);
+      const [address = '', bits] = network.split('/');
+      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+      this.list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family);
+    }
+    this.isEmpty = networks.length === 0;
+  }
+
+  /** Whether one of them has `address`. What is no address is in none. */
+  has(address: string): boolean {
+    const plainAddress = plain(address);
+    const family = isIP(plainAddress);
+    return family !== 0 && this.list.check(plainAddress, family === 6 ? 'ipv6' : 'ipv4');
+  }
+}
+
 /**
  * Whose word about a client counts. `X-Forwarded-For` and `X-Forwarded-Proto` are read only where the peer is one of these proxies, and the former
  * from the right: everything left of the first address that is none of them was written by a stranger.
  */
 export class TrustedProxies {
-  private readonly list = new BlockList();
-  private readonly any: boolean;
+  private readonly proxies: Networks;
 
   /** @param networks such as 10.0.0.0/8, fd00::/8 or 192.0.2.1 (isNetwork) */
   constructor(networks: readonly string[]) {
-    for (const network of networks) {
-      const [address = '', bits] = network.split('/');
-      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-      this.list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family);
-    }
-    this.any = networks.length > 0;
+    this.proxies = new Networks(networks);
   }
 
   client(request: IncomingMessage): Client {
     const peer = plain(request.socket.remoteAddress ?? '');
-    if (!this.any || !this.trusts(peer)) return { address: peer, protocol: 'http', path: peer };
+    if (this.proxies.isEmpty || !this.proxies.has(peer)) return { address: peer, protocol: 'http', path: peer };
     const hops = [...headerList(request, 'x-forwarded-for'), peer];
     let from = hops.length - 1;
-    while (from > 0 && this.trusts(hops[from] ?? '') && isIP(hops[from - 1] ?? '') !== 0) from -= 1;
+    while (from > 0 && this.proxies.has(hops[from] ?? '') && isIP(hops[from - 1] ?? '') !== 0) from -= 1;
     return { address: hops[from] ?? peer, protocol: request.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http', path: hops.slice(from).join(', ') };
-  }
-
-  private trusts(address: string): boolean {
-    const family = isIP(address);
-    return family !== 0 && this.list.check(address, family === 6 ? 'ipv6' : 'ipv4');
   }
 }
 

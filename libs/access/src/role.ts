@@ -1,7 +1,7 @@
 import { ACTIONS } from './grant.js';
 import type { Action } from './grant.js';
 
-/** A name for a list of actions. A grant holds the actions themselves: a role that changes later changes no grant by itself. */
+/** A name for a list of actions. */
 export interface Role {
   readonly name: string;
   readonly actions: readonly Action[];

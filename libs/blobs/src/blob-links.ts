@@ -1,6 +1,6 @@
 import { parseStorageKey } from '@waybill/blob-storage';
 import type { StorageKey } from '@waybill/blob-storage';
-import { blobUnknown, nameUnknown } from '@waybill/oci';
+import { blobUnknown, nameUnknown, parseRepositoryName } from '@waybill/oci';
 import type { Digest, RepositoryName } from '@waybill/oci';
 import { Gather } from '@waybill/platform';
 import type { Database, Statement } from '@waybill/platform';
@@ -37,6 +37,11 @@ const FIND: Statement = {
 };
 const EXISTS: Statement = { name: 'repo-exists', text: 'SELECT 1 FROM reg.repo WHERE name = $1' };
 const MOUNT: Statement = { name: 'blob-mount', text: 'SELECT reg.mount_blob_v1($1, $2, $3, $4, $5) AS mounted' };
+const FIND_AMONG: Statement = {
+  name: 'blob-find-among',
+  text: `SELECT r.name FROM reg.blob b JOIN reg.blob_link l ON l.blob_id = b.blob_id JOIN reg.repo r ON r.repo_id = l.repo_id
+    WHERE b.digest = $1 AND b.state IN ('L', 'C') AND r.name = ANY ($2) LIMIT 1`,
+};
 const UNLINK: Statement = { name: 'blob-unlink', text: 'SELECT reg.unlink_blob_v1($1, $2, $3) AS outcome' };
 
 /**
@@ -81,6 +86,12 @@ export class BlobLinks {
     this.filter.add(repository, digest);
     const [row] = await this.database.sql<{ mounted: boolean }>(MOUNT, [repository, mustExist, digest, from, meta]);
     return row?.mounted === true;
+  }
+
+  /** One of these repositories that has the blob. */
+  async findAmong(repositories: readonly string[], digest: Digest): Promise<RepositoryName | undefined> {
+    const [row] = await this.database.sql<{ name: string }>(FIND_AMONG, [digest, repositories]);
+    return row === undefined ? undefined : parseRepositoryName(row.name);
   }
 
   /** Takes the blob out of the repository. @returns 'in_use' where a manifest of the repository needs it. @throws OciError NAME_UNKNOWN, BLOB_UNKNOWN */

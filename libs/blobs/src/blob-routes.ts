@@ -26,9 +26,13 @@ export class BlobRoutes {
     };
   }
 
-  /** end-11. False: open an upload instead. */
-  mount(repository: RepositoryName, digest: Digest, from: RepositoryName | undefined, exchange: Exchange): Promise<boolean> {
-    return this.links.mount(repository, this.options.mustExist(repository), digest, from, exchange.eventMeta(repository));
+  /** end-11. False: open an upload instead. Nothing is mounted from where the caller may not read: a digest alone opens no blob (Appendix C 2). */
+  async mount(repository: RepositoryName, digest: Digest, from: RepositoryName | undefined, exchange: Exchange): Promise<boolean> {
+    const { pulls } = exchange.conditions;
+    const link = (source: RepositoryName | undefined): Promise<boolean> => this.links.mount(repository, this.options.mustExist(repository), digest, source, exchange.eventMeta(repository));
+    if (pulls === undefined) return link(from);
+    const readable = from === undefined ? await this.links.findAmong(pulls, digest) : from;
+    return readable !== undefined && pulls.includes(readable) && link(readable);
   }
 
   private async get(request: RequestOf<'getBlob'>, exchange: Exchange): Promise<void> {

@@ -37,7 +37,7 @@ export class ManifestRoutes {
     const { repository, reference, tags } = request;
     const bytes = await readBody(exchange.request, this.sizeLimit, () => manifestTooLarge(this.sizeLimit));
     const push = parsePush(bytes, exchange.request.headers['content-type'], reference, tags);
-    await this.manifests.push(repository, push, expectation(exchange), exchange.eventMeta(repository));
+    await this.manifests.push(repository, push, expectation(exchange), exchange.conditions.fixedTags, exchange.eventMeta(repository));
     const reply = ['Location', formatRequest({ kind: 'getManifest', repository, reference: push.digest }).url, 'Docker-Content-Digest', push.digest];
     if (push.subject !== undefined) reply.push('OCI-Subject', push.subject);
     if (tags.length > 0) reply.push('OCI-Tag', tags.join(', '));

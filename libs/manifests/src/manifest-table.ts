@@ -47,6 +47,11 @@ const FIND_BY_DIGEST: Statement = {
       SELECT m.digest, m.media_type, m.size FROM reg.manifest m
       WHERE m.repo_id = r.repo_id AND m.digest = q.reference AND m.state = 'live' OFFSET 0) m ON true`,
 };
+const TAGS: Statement = {
+  name: 'tags-find',
+  text: `SELECT t.name, m.digest FROM reg.repo r JOIN reg.tag t ON t.repo_id = r.repo_id JOIN reg.manifest m ON m.manifest_id = t.manifest_id
+    WHERE r.name = $1 AND t.name = ANY ($2)`,
+};
 const CONTENT: Statement = { name: 'content-get', text: 'SELECT bytes FROM reg.content WHERE digest = $1' };
 const PUT: Statement = { name: 'manifest-put', text: 'SELECT * FROM reg.put_manifest_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)' };
 const DELETE: Statement = { name: 'manifest-delete', text: 'SELECT * FROM reg.delete_manifest_v1($1, $2, make_interval(secs => $3), $4)' };
@@ -97,6 +102,12 @@ export class ManifestTable {
       case 'name_unknown':
         throw nameUnknown(repository);
     }
+  }
+
+  /** Where those of these tags stand that are there. */
+  async tagged(repository: RepositoryName, tags: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const rows = await this.database.sql<{ name: string; digest: string }>(TAGS, [repository, tags]);
+    return new Map(rows.map(({ name, digest }) => [name, digest]));
   }
 
   /** @returns the index that needs the manifest, where one does. @throws OciError NAME_UNKNOWN, MANIFEST_UNKNOWN */

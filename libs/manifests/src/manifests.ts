@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { digestAlgorithm, digestFrom, unsupported } from '@waybill/oci';
+import { denied, digestAlgorithm, digestFrom, OciError, unsupported } from '@waybill/oci';
 import type { Digest, Reference, RepositoryName, Tag } from '@waybill/oci';
 import type { ByteCache } from '@waybill/platform';
 import type { ManifestPush } from './manifest-push.js';
@@ -12,6 +12,12 @@ export class CorruptManifest extends Error {
   constructor(digest: Digest) {
     super(`the stored bytes of the manifest ${digest} are missing or damaged; push the manifest again from a copy after deleting it`);
   }
+}
+
+const ATTEMPTS = 3;
+
+function overwriteDenied(repository: RepositoryName, tag: string): OciError {
+  return denied(`the tag ${tag} of ${repository} stands at another manifest, and your access lets you make it and not move it (overwrite)`);
 }
 
 export interface ManifestRules {
@@ -36,8 +42,36 @@ export class Manifests {
     return this.cache.get(digest) ?? this.load(digest);
   }
 
-  /** end-7a, end-7b. @throws what ManifestTable.put throws */
-  push(repository: RepositoryName, push: ManifestPush, expected: Expectation, meta: string): Promise<void> {
+  /**
+   * end-7a, end-7b.
+   * @param fixed tags of the push that may be made and not moved; where one stands at this manifest already, nothing is refused
+   * @throws OciError DENIED where a fixed tag stands at another manifest; what ManifestTable.put throws
+   */
+  push(repository: RepositoryName, push: ManifestPush, expected: Expectation, fixed: readonly string[], meta: string): Promise<void> {
+    // what has to be made now, or to stand here already, cannot move
+    if (fixed.length === 0 || expected === '' || expected === push.digest) return this.put(repository, push, expected, meta);
+    if (expected !== undefined) throw overwriteDenied(repository, fixed[0] ?? '');
+    return this.pushFixed(repository, push, fixed, meta);
+  }
+
+  /** The tags that are not there yet have to be made by this push: one that another push makes meanwhile is looked at again. */
+  private async pushFixed(repository: RepositoryName, push: ManifestPush, fixed: readonly string[], meta: string): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const standing = await this.table.tagged(repository, fixed);
+      const moved = fixed.find((tag) => (standing.get(tag) ?? push.digest) !== push.digest);
+      if (moved !== undefined) throw overwriteDenied(repository, moved);
+      try {
+        await this.put(repository, { ...push, tags: push.tags.filter((tag) => fixed.includes(tag) && !standing.has(tag)) }, '', meta);
+        break;
+      } catch (error) {
+        if (attempt === ATTEMPTS || !(error instanceof OciError) || error.status !== 412) throw error;
+      }
+    }
+    const movable = push.tags.filter((tag) => !fixed.includes(tag));
+    if (movable.length > 0) await this.put(repository, { ...push, tags: movable }, undefined, meta);
+  }
+
+  private put(repository: RepositoryName, push: ManifestPush, expected: Expectation, meta: string): Promise<void> {
     return this.table.put(repository, push, this.rules.mustExist(repository), this.rules.sparse(repository), expected, meta);
   }
 

@@ -10,3 +10,14 @@ export interface Caller {
 
 /** Everybody, where the registry runs without authentication. */
 export const NOBODY: Caller = { principal: '', kind: 'none', actor: null };
+
+/** What the guard leaves to whoever looks at what is there, because it looks at nothing itself. */
+export interface Conditions {
+  /** Repositories that the caller may read from: the sources of a mount. Undefined: all of them. */
+  readonly pulls: readonly string[] | undefined;
+  /** Tags of this push that the caller may make and not move. */
+  readonly fixedTags: readonly string[];
+}
+
+/** Nothing is left to be decided. */
+export const UNCONDITIONAL: Conditions = { pulls: undefined, fixedTags: [] };

@@ -3,8 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { OciRequest } from '@waybill/oci';
 import type { Span } from '../telemetry/span.js';
 import { traceparentOf } from '../telemetry/trace-context.js';
-import { NOBODY } from './caller.js';
-import type { Caller } from './caller.js';
+import { NOBODY, UNCONDITIONAL } from './caller.js';
+import type { Caller, Conditions } from './caller.js';
 
 /** Flat list: name, value, name, value. Node writes it with less work than an object. */
 export type HeaderList = readonly string[];
@@ -18,6 +18,8 @@ const USER_AGENT_LENGTH = 256;
 export class Exchange {
   /** Who acts. The guard sets it before a handler runs. */
   caller: Caller = NOBODY;
+  /** What the caller may do only if things stand in a certain way; handlers look. Set by the guard. */
+  conditions: Conditions = UNCONDITIONAL;
   /** The status sent; 0 before that. */
   status = 0;
   /** Of the body that was sent, or that `begin` announced. */

@@ -1,0 +1,113 @@
+import { KeySet } from './key-set.js';
+import type { VerificationKey } from './key-set.js';
+
+/** Told when keys could not be read, and when they were again. */
+export interface KeySetEvents {
+  /** The keys that were there stay in use. */
+  readonly failed: (error: Error) => void;
+  readonly changed: (kids: readonly string[]) => void;
+}
+
+export interface ReloadingKeySetOptions extends KeySetEvents {
+  /** Milliseconds from one look to the next. */
+  readonly everyMs: number;
+  /** Milliseconds for which `start` tries again before it gives up. */
+  readonly startMs: number;
+}
+
+/** Milliseconds between two tries of `start`, and after a look that failed. */
+const RETRY = 1000;
+
+/**
+ * Keys that come from somewhere else and are looked at again and again: a rotation needs no restart. Whatever goes wrong with a look, the keys of the last
+ * good one stay.
+ */
+export abstract class ReloadingKeySet extends KeySet {
+  private keys: ReadonlyMap<string, VerificationKey> = new Map();
+  private timer: NodeJS.Timeout | undefined;
+  private stopped = false;
+  private looking: Promise<void> | undefined;
+  private failing = false;
+
+  constructor(private readonly options: ReloadingKeySetOptions) {
+    super();
+  }
+
+  /** All keys; undefined where nothing has changed since the last time. Rejects in words for a person; one without a key counts as that. */
+  protected abstract load(): Promise<readonly VerificationKey[] | undefined>;
+
+  async start(): Promise<void> {
+    const giveUpAt = performance.now() + this.options.startMs;
+    for (;;) {
+      try {
+        await this.reload();
+        break;
+      } catch (error) {
+        if (this.stopped || performance.now() >= giveUpAt) throw error;
+        this.options.failed(asError(error));
+        await new Promise((resolve) => setTimeout(resolve, Math.min(RETRY, this.options.startMs)));
+      }
+    }
+    this.plan(this.options.everyMs);
+  }
+
+  find(kid: string): VerificationKey | undefined {
+    return this.keys.get(kid);
+  }
+
+  only(): VerificationKey | undefined {
+    const different = new Set(this.keys.values());
+    return different.size === 1 ? different.values().next().value : undefined;
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.looking;
+  }
+
+  private plan(milliseconds: number): void {
+    if (this.stopped) return;
+    this.timer = setTimeout(() => {
+      this.looking = this.look();
+    }, milliseconds).unref();
+  }
+
+  private async look(): Promise<void> {
+    try {
+      await this.reload();
+      this.failing = false;
+      this.plan(this.options.everyMs);
+    } catch (error) {
+      // once for as long as it lasts: a server that is away for an hour is one fault
+      if (!this.failing) this.options.failed(asError(error));
+      this.failing = true;
+      this.plan(Math.max(RETRY, Math.min(this.options.everyMs, 10 * RETRY)));
+    }
+  }
+
+  private async reload(): Promise<void> {
+    const loaded = await this.load();
+    if (loaded === undefined) return;
+    if (loaded.length === 0) throw new Error('there is no key in it that signatures can be checked with');
+    const before = [...this.keys.keys()].sort().join('\n');
+    this.keys = keysByKid(loaded);
+    const kids = [...this.keys.keys()].sort();
+    if (kids.join('\n') !== before) this.options.changed(kids);
+  }
+}
+
+/** @throws where one name stands for two keys */
+function keysByKid(keys: readonly VerificationKey[]): ReadonlyMap<string, VerificationKey> {
+  const named = new Map<string, VerificationKey>();
+  for (const key of keys) {
+    const other = named.get(key.kid);
+    if (other !== undefined && !other.key.equals(key.key)) throw new Error(`two different keys have the kid ${JSON.stringify(key.kid)}`);
+    named.set(key.kid, other ?? key);
+  }
+  return named;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import { armFailpoint, ConfigRefused, loadConfig, openLogger } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
+import { openNetworkFaults } from './open-network.js';
 import { isRole, ROLES } from './roles.js';
 import type { Role } from './roles.js';
 import { startGateway } from './start-gateway.js';
@@ -27,7 +28,7 @@ export async function bootstrap(roles: Chosen = ROLES): Promise<void> {
   const started = endOnSignal();
   const config = await loadConfig(process.env).catch(refuse);
   const chosen = config.roles.length > 0 ? rolesOf(config) : roles;
-  const faults = roleFaults(chosen, config);
+  const faults = [...roleFaults(chosen, config), ...openNetworkFaults(chosen, config)];
   if (faults.length > 0) refuse(new ConfigRefused(faults));
   const log = openLogger({ level: config.log.level, base: { roles: chosen.join(',') }, destination: 2 });
   if (config.failpoint !== undefined) log.logger.warn({ failpoint: config.failpoint }, 'this process will kill itself: it is being tested');

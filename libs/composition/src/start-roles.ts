@@ -1,6 +1,8 @@
 import cluster from 'node:cluster';
 import { Metrics, openTelemetry, startHttp, TrustedProxies } from '@waybill/platform';
 import type { Config, HealthCheck, HttpLimits, Logger, RunningHttp } from '@waybill/platform';
+import { both, openAccess } from './access.js';
+import type { Access } from './access.js';
 import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
 import { buildInfrastructure } from './infrastructure.js';
 import type { Infrastructure } from './infrastructure.js';
@@ -37,7 +39,9 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
     ends.push(() => infrastructure.close());
     // of workers, the first process has said it
     if (cluster.isPrimary) await warnOfTooFewSessions(config, infrastructure.database, (text) => logger.warn(text));
-    const http = await serve(roles, config, infrastructure);
+    const access = await openAccess(config, logger);
+    ends.push(() => access.close());
+    const http = await serve(roles, config, infrastructure, access);
     ends.push(() => http.close());
     return { http, close };
   } catch (error) {
@@ -46,7 +50,7 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
   }
 }
 
-function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure): Promise<RunningHttp> {
+function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure, access: Access): Promise<RunningHttp> {
   const { module, handlers } = assemble(roles, config, infrastructure);
   const { sealer } = infrastructure;
   const { metrics, telemetry } = infrastructure;
@@ -55,7 +59,7 @@ function serve(roles: readonly Role[], config: Config, infrastructure: Infrastru
   return startHttp({
     module,
     handlers: sealer === undefined ? handlers : wakeSealer(handlers, () => sealer.poke()),
-    guard: limitGuard(policyGuard(config.registry), config.limits, trusted),
+    guard: limitGuard(both(access.guard, policyGuard(config.registry)), config.limits, trusted),
     address: config.http.address,
     metricsAddress: config.metrics.address,
     limits: limitsOf(config),

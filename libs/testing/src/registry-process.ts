@@ -42,7 +42,7 @@ export class RegistryProcess implements RegistryUnderTest {
     this.#child = this.#spawn({});
   }
 
-  /** Starts it and waits for the first 200 on `/v2/`; of the role relay, which does not answer there, on `/readyz`. */
+  /** Starts it and waits for the first 200, or challenge, on `/v2/`; of the role relay, which does not answer there, on `/readyz`. */
   static async start(options: RegistryOptions = {}): Promise<RegistryProcess> {
     const folder = options.dataFolder === undefined ? await temporaryFolder('reg') : undefined;
     const dataFolder = options.dataFolder ?? folder?.path ?? '';
@@ -133,7 +133,7 @@ export class RegistryProcess implements RegistryUnderTest {
 
   #ready(): Promise<void> {
     if (this.program.includes(join('apps', 'relay'))) return this.ready();
-    return this.#child.waitUntil(async () => (await fetch(`${this.baseUrl}/v2/`)).status === 200);
+    return this.#child.waitUntil(async () => [200, 401].includes((await fetch(`${this.baseUrl}/v2/`)).status));
   }
 
   /** A supervised Postgres outlives a killed registry by a moment; until then its folder cannot be removed. */

@@ -12,6 +12,10 @@
   {{- $env = merge $env (dict "WAYBILL_HTTP_ADDRESS" ":5000" "WAYBILL_METRICS_ADDRESS" ":5001" "WAYBILL_SHUTDOWN_GRACE" (printf "%vs" $v.shutdown.grace) "WAYBILL_SHUTDOWN_DRAIN_TIMEOUT" (printf "%vs" $v.shutdown.drainTimeout)) }}
   {{- $_ := set $env "WAYBILL_HTTP_TRUSTED_PROXIES" (join "," (ternary $v.gateway.trustedProxies $v.trustedProxies (eq $role "gateway"))) }}
 {{- end }}
+{{- /* unless the settings choose a mode, nobody is asked to log in: NOTES.txt says so */}}
+{{- if and (has $role (list "blobs" "manifests")) (not (hasKey (merge (dict) $v.settings (index $v $role).settings) "WAYBILL_AUTH_MODE")) }}
+  {{- $_ := set $env "WAYBILL_AUTH_ALLOW_UNAUTHENTICATED_NETWORK" "true" }}
+{{- end }}
 {{- if eq $role "gateway" }}
   {{- $env = merge $env (dict "WAYBILL_GATEWAY_BLOBS" (printf "%s-blobs:5000" $name) "WAYBILL_GATEWAY_MANIFESTS" (printf "%s-manifests:5000" $name)) }}
 {{- else }}

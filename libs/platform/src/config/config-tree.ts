@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { address, addresses, baseUrl, choice, connectionString, count, duration, failpoint, flag, KEY_NOTES, list, networks, origin, secret, secretPairs, share, size, text, type KeyNotes } from './config-values.js';
+import { address, addresses, baseUrl, choice, connectionString, count, duration, failpoint, flag, KEY_NOTES, list, networks, origin, publicOrigin, realm, secret, secretPairs, share, size, text, type KeyNotes } from './config-values.js';
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
@@ -82,6 +82,27 @@ const kafka = z.strictObject({
   ]).prefault({ mechanism: 'none' }),
 });
 
+const auth = z.discriminatedUnion('mode', [
+  z.strictObject({
+    mode: z.literal('none'),
+    allowUnauthenticatedNetwork: key(flag().prefault(false), 'true or false', 'true: serves without authentication on an address that others can reach. Whoever reaches it may push and delete.'),
+  }),
+  z.strictObject({
+    mode: z.literal('htpasswd'),
+    htpasswd: key(text(), 'the path of a file', 'The users, one `login:hash` a line, as `htpasswd -B` writes it. A change is taken within seconds. They all may do everything.'),
+  }),
+  z.strictObject({
+    mode: z.literal('external'),
+    realm: key(realm(), 'a URL such as https://auth.example.com/token, without a query and without the words basic and bearer', 'The token endpoint that clients are sent to.'),
+    issuer: key(text(), 'text such as https://auth.example.com', 'What the tokens have as `iss`, to the letter.'),
+    service: key(text().optional(), 'text such as registry.example.com', 'What the tokens have as `aud`.', { otherwise: 'the host of `publicUrl`' }),
+    jwksUrl: key(baseUrl().optional(), 'a URL such as https://auth.example.com/jwks.json', 'Where the token server publishes its keys as a JWK Set. Redirects are not followed.'),
+    jwksFile: key(text().optional(), 'the path of a JSON file', 'Its keys as a JWK Set. A change is taken within seconds.'),
+    certificates: key(text().optional(), 'the path of a PEM file', 'Certificates with its keys. A change is taken within seconds.'),
+    refreshEvery: key(duration(5, DAY).prefault('60s'), 'a duration from 5s to 1d', 'How often the keys at `auth.jwksUrl` are looked at. A token is never the reason to look.'),
+  }),
+]).prefault({ mode: 'none' });
+
 const page = (most: number, usual: number, what: string) =>
   z.strictObject({
     default: key(count(1, most).prefault(usual), `a whole number from 1 to ${most}`, `${what} on a page when the client asks for no number.`),
@@ -100,7 +121,9 @@ const password = (service: string) =>
 /** Every key of the configuration. Its path is the name in the file; see environmentName for the other one. */
 export const CONFIG_TREE = z.strictObject({
   roles: key(list().prefault([]), 'a list of roles such as blobs,manifests,relay', 'What this process does. Empty: everything. Whoever does not everything waits for the set-up step to make the schema.'),
+  publicUrl: key(publicOrigin().optional(), 'an origin such as https://registry.example.com, without the words basic and bearer', 'Where clients find the registry.'),
   http: http.prefault({}),
+  auth,
   metrics: z.strictObject({
     address: key(address().prefault('127.0.0.1:5001'), ADDRESS, 'Where `/metrics` is served, and the health checks too.'),
   }).prefault({}),
@@ -182,8 +205,9 @@ export type Config = ReturnType<typeof completeConfig>;
 
 /** Fills in what depends on another key. */
 export function completeConfig(tree: Tree) {
-  const { storage } = tree;
-  return { ...tree, storage: storage.driver === 'filesystem' ? { ...storage, root: storage.root ?? join(tree.data.dir, 'blobs') } : storage };
+  const { auth: chosen, publicUrl, storage } = tree;
+  const service = publicUrl === undefined ? '' : new URL(publicUrl).host;
+  return { ...tree, auth: chosen.mode === 'external' ? { ...chosen, service: chosen.service ?? service } : chosen, storage: storage.driver === 'filesystem' ? { ...storage, root: storage.root ?? join(tree.data.dir, 'blobs') } : storage };
 }
 
 /** Faults that no single key has. */
@@ -194,8 +218,18 @@ export function crossFaults(tree: Tree): string[] {
   if (tree.storage.driver === 'memory' && tree.http.workers > 1) {
     faults.push(`storage.driver is memory and http.workers is ${tree.http.workers}; expected 1 worker, because no worker has the blobs that another one holds in its memory`);
   }
+  faults.push(...authFaults(tree));
   const { tls } = tree.kafka;
   if (!tls.enabled && (tls.caFile ?? tls.certFile ?? tls.keyFile) !== undefined) faults.push('kafka.tls has files and kafka.tls.enabled is false; expected true, or no files');
   if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) faults.push('one of kafka.tls.certFile and kafka.tls.keyFile is given; expected both or none');
+  return faults;
+}
+
+function authFaults({ auth: chosen, publicUrl }: Tree): string[] {
+  if (chosen.mode !== 'external') return [];
+  const faults: string[] = [];
+  const sources = [chosen.jwksUrl, chosen.jwksFile, chosen.certificates].filter((source) => source !== undefined);
+  if (sources.length !== 1) faults.push(`${sources.length} of auth.jwksUrl, auth.jwksFile and auth.certificates are given; expected one of them, because tokens are checked with the keys of one place`);
+  if (chosen.service === undefined && publicUrl === undefined) faults.push('auth.service (WAYBILL_AUTH_SERVICE) is missing; expected what the tokens have as aud, or publicUrl (WAYBILL_PUBLIC_URL), whose host it then is');
   return faults;
 }

@@ -88,6 +88,19 @@ export const baseUrl = () =>
     return url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '' && url.username === '' ? url.href.replace(/\/$/, '') : undefined;
   });
 
+/**
+ * The origin under which clients know the registry: the issuer of its tokens, and where they are told to get them. Some clients look in a challenge for the
+ * last word that is the name of a scheme, wherever it stands (wire-protocol 4.1), so that no address may hold one.
+ */
+export const publicOrigin = () => value((input) => (typeof input === 'string' && URL.canParse(input) && isBareUrl(new URL(input)) && new URL(input).pathname === '/' ? new URL(input).origin : undefined));
+
+/** The URL of a token endpoint as it stands in a challenge: absolute, and without a query, because clients append theirs. */
+export const realm = () => value((input) => (typeof input === 'string' && URL.canParse(input) && isBareUrl(new URL(input)) ? input.trim() : undefined));
+
+function isBareUrl(url: URL): boolean {
+  return /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '' && url.username === '' && !/basic|bearer/i.test(url.href);
+}
+
 /** A part of all: 0 to 1, both included. */
 export const share = () =>
   value((input) => {

@@ -124,6 +124,28 @@ describe('the configuration', () => {
     expect(await faultsOf({ WAYBILL_DATABASE_URL: 'postgres://a/b', WAYBILL_DATABASE_URL_FILE: 'b' })).toEqual(['WAYBILL_DATABASE_URL and WAYBILL_DATABASE_URL_FILE are both set; set one of them']);
   });
 
+  it('lets nobody in by accident: without a mode there is no authentication, and no network address', async () => {
+    expect((await loadConfig({})).auth).toEqual({ mode: 'none', allowUnauthenticatedNetwork: false });
+    expect((await loadConfig({ WAYBILL_AUTH_ALLOW_UNAUTHENTICATED_NETWORK: 'true' })).auth).toEqual({ mode: 'none', allowUnauthenticatedNetwork: true });
+    expect(await faultsOf({ WAYBILL_AUTH_MODE: 'htpasswd' })).toEqual(['auth.htpasswd (WAYBILL_AUTH_HTPASSWD) is missing where auth.mode is htpasswd; expected the path of a file']);
+    expect(await faultsOf({ WAYBILL_AUTH_HTPASSWD: '/etc/users' })).toEqual(['auth.htpasswd (WAYBILL_AUTH_HTPASSWD) is set, but applies only where auth.mode is htpasswd']);
+    expect(await faultsOf({ WAYBILL_AUTH_MODE: 'open' })).toEqual([expect.stringContaining('auth.mode (WAYBILL_AUTH_MODE) is "open"; expected none, ')]);
+  });
+
+  it('reads where an external token server is and what its tokens say', async () => {
+    const external = { WAYBILL_AUTH_MODE: 'external', WAYBILL_AUTH_REALM: 'https://auth.example/token', WAYBILL_AUTH_ISSUER: 'auth.example', WAYBILL_AUTH_JWKS_URL: 'https://auth.example/keys' };
+    expect((await loadConfig({ ...external, WAYBILL_PUBLIC_URL: 'https://Registry.example:8443/' })).auth).toMatchObject({ realm: 'https://auth.example/token', service: 'registry.example:8443', refreshEvery: 60 });
+    expect((await loadConfig({ ...external, WAYBILL_AUTH_SERVICE: 'x' })).auth).toMatchObject({ service: 'x' });
+    expect(await faultsOf({ ...external, WAYBILL_AUTH_JWKS_FILE: '/keys' })).toEqual([expect.stringContaining('2 of auth.jwksUrl'), expect.stringContaining('auth.service')]);
+    expect(await faultsOf({ WAYBILL_AUTH_MODE: 'external' })).toHaveLength(2);
+  });
+
+  it.each(['/token', 'https://x/token?a=b', 'https://x/token#a', 'https://u:p@x/token', 'https://basic.example/token', 'https://x/Bearer', 'ftp://x/token'])('takes no realm that clients misread: %s', async (url) => {
+    const faults = await faultsOf({ WAYBILL_AUTH_MODE: 'external', WAYBILL_AUTH_REALM: url, WAYBILL_AUTH_ISSUER: 'i', WAYBILL_AUTH_SERVICE: 's', WAYBILL_AUTH_JWKS_FILE: 'f' });
+    expect(faults).toEqual([expect.stringContaining('auth.realm')]);
+    expect(await faultsOf({ WAYBILL_PUBLIC_URL: url })).toEqual([expect.stringContaining('publicUrl')]);
+  });
+
   it('takes a key without a value as not set', async () => {
     expect((await loadConfig({ WAYBILL_CONFIG: file('empty.yaml', 'http:\n  workers:\nlog:\n') })).http.workers).toBe(1);
     expect((await loadConfig({ WAYBILL_CONFIG: file('blank.yaml', '# nothing yet\n') })).http.workers).toBe(1);

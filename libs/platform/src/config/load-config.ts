@@ -18,6 +18,9 @@ interface Tree {
   [name: string]: unknown;
 }
 
+/** What is chosen where some of its keys are given and the choice itself is not. */
+const CHOICES = [['storage', 'driver', 'filesystem'], ['auth', 'mode', 'none']] as const;
+
 /** Read by scripts and tests, not by the registry. */
 const NOT_OURS = /^WAYBILL_(TEST|TOOLS)_/;
 
@@ -30,8 +33,10 @@ export async function loadConfig(environment: Environment): Promise<Config> {
   const faults: string[] = [];
   const tree = await readFile(environment['WAYBILL_CONFIG'], faults);
   readEnvironment(environment, keys, tree, faults);
-  const storage = tree['storage'];
-  if (isTree(storage) && storage['driver'] === undefined) storage['driver'] = 'filesystem';
+  for (const [name, chooser, usual] of CHOICES) {
+    const chosen = tree[name];
+    if (isTree(chosen)) chosen[chooser] ??= usual;
+  }
   const parsed = CONFIG_TREE.safeParse(tree);
   if (!parsed.success) faults.push(...parsed.error.issues.flatMap((issue) => describeIssue(issue, tree, keys)));
   else faults.push(...crossFaults(parsed.data));

@@ -1,0 +1,63 @@
+import type { KeySet } from '@waybill/access';
+import { TrustedProxies } from '@waybill/platform';
+import type { Config, Guard, Logger } from '@waybill/platform';
+
+/** Who may do what, in one process. Every process that answers `/v2/` decides for itself. */
+export interface Access {
+  readonly guard: Guard;
+  close(): Promise<void>;
+}
+
+type ExternalAuth = Extract<Config['auth'], { mode: 'external' }>;
+
+/** By `auth.mode`; without authentication nothing of it is loaded. Rejects in words for a person where its files or keys cannot be had. */
+export async function openAccess(config: Config, logger: Logger): Promise<Access> {
+  switch (config.auth.mode) {
+    case 'none': return { guard: () => undefined, close: () => Promise.resolve() };
+    case 'htpasswd': return openHtpasswd(config.auth.htpasswd, config, logger);
+    case 'external': return openExternal(config.auth, logger);
+  }
+}
+
+async function openHtpasswd(path: string, { http }: Config, logger: Logger): Promise<Access> {
+  const [{ NoActors, basicGuard }, { HtpasswdIdentityProvider }] = await Promise.all([import('@waybill/access'), import('@waybill/access/htpasswd')]);
+  const identities = new HtpasswdIdentityProvider({ path, log: logger });
+  await identities.start();
+  const guard = basicGuard({ identities, actors: new NoActors(), trusted: new TrustedProxies(http.trustedProxies) });
+  return { guard, close: () => Promise.resolve(identities.stop()) };
+}
+
+/** A revocation at another token server reaches us when its tokens expire. */
+async function openExternal(auth: ExternalAuth, logger: Logger): Promise<Access> {
+  const { AskOnce, NoActors, NoRevocations, TokenVerifier, scopeGuard } = await import('@waybill/access');
+  const { realm, issuer, service } = auth;
+  const keys = await keysOf(auth, logger);
+  await keys.start();
+  const guard = scopeGuard({
+    verifier: new TokenVerifier({ issuer, audience: service, keys, own: false }),
+    authority: () => ({ realm, service }),
+    revocations: new NoRevocations(),
+    actors: new NoActors(),
+    askAgain: new AskOnce().askAgain,
+  });
+  return { guard, close: () => keys.stop() };
+}
+
+/** The configuration has made sure that one place is named. */
+async function keysOf({ jwksUrl, jwksFile, certificates, refreshEvery }: ExternalAuth, logger: Logger): Promise<KeySet> {
+  const { CertificateFile, JwksFile, JwksUrl } = await import('@waybill/access');
+  const events = {
+    failed: (err: Error) => logger.warn({ err }, 'the keys of the token server could not be read; those that were read before stay in use'),
+    changed: (kids: readonly string[]) => logger.info({ kids }, 'the keys of the token server are known'),
+  };
+  if (jwksUrl !== undefined) return new JwksUrl({ ...events, url: jwksUrl, everyMs: refreshEvery * 1000 });
+  return certificates === undefined ? new JwksFile(jwksFile ?? '', events) : new CertificateFile(certificates, events);
+}
+
+/** Asks one after the other; none where the one before refuses. */
+export function both(first: Guard, second: Guard): Guard {
+  return (request, exchange) => {
+    const passed = first(request, exchange);
+    return passed === undefined ? second(request, exchange) : passed.then(() => second(request, exchange));
+  };
+}

@@ -1,15 +1,28 @@
 import { z } from 'zod';
 import { blobMounted, blobUnlinked, blobUploaded } from './blob.js';
+import { credentialIssued, credentialRevoked } from './credential.js';
 import type { StoredEvent } from './envelope.js';
 import { EventUnreadable } from './event-definition.js';
+import { grantChanged, grantGiven, grantRevoked, roleChanged, roleDefined, roleDeleted } from './grant.js';
+import { groupChanged, groupCreated, groupDeleted, groupMemberAdded, groupMemberRemoved } from './group.js';
 import { manifestDeleted, manifestPushed, manifestRestored } from './manifest.js';
-import { repositoryCreated } from './repository.js';
+import { organisationChanged, organisationCreated } from './organisation.js';
+import { robotChanged, robotCreated, robotDisabled, robotEnabled, robotRevoked, userChanged, userCreated, userDisabled, userEnabled, userPasswordChanged } from './principal.js';
+import { repositoryCreated, repositoryVisibilityChanged } from './repository.js';
 import type { RowChange } from './row-change.js';
+import { signingKeyAdded, signingKeyRotated, signingKeyWithdrawn } from './signing-key.js';
 import { epochStarted } from './system.js';
 import { tagDeleted, tagMoved } from './tag.js';
 
 const DEFINITIONS = [
   repositoryCreated, blobUploaded, blobMounted, blobUnlinked, manifestPushed, manifestDeleted, manifestRestored, tagMoved, tagDeleted,
+  repositoryVisibilityChanged,
+  organisationCreated, organisationChanged,
+  userCreated, userChanged, userPasswordChanged, userDisabled, userEnabled, robotCreated, robotChanged, robotDisabled, robotEnabled, robotRevoked,
+  credentialIssued, credentialRevoked,
+  groupCreated, groupChanged, groupMemberAdded, groupMemberRemoved, groupDeleted,
+  grantGiven, grantChanged, grantRevoked, roleDefined, roleChanged, roleDeleted,
+  signingKeyAdded, signingKeyRotated, signingKeyWithdrawn,
   epochStarted,
 ] as const;
 type Definition = (typeof DEFINITIONS)[number];

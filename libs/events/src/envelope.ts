@@ -9,6 +9,12 @@ export const digest = z.string().regex(/^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{12
 /** A count of bytes that a double holds exactly. */
 export const size = z.int().nonnegative();
 
+/** A moment in UTC, or null for none. */
+export const instant = z.iso.datetime({ offset: true }).nullable();
+
+/** Addresses in CIDR notation that the client has to have one of; null: any. */
+export const networks = z.array(z.string()).nullable();
+
 /**
  * Who did it, in which request, and what the repository was called then. Personal data is only referred to: `actor_ref` and `client.ip_ref`
  * name rows of es.actor, so that erasing a person changes no event and no hash.

@@ -3,7 +3,7 @@ import { metaSchema } from './envelope.js';
 import type { EventMeta, StoredEvent } from './envelope.js';
 import type { RowChange } from './row-change.js';
 
-/** An event after parsing, at the newest schema version of its type. It belongs to a repository, or, with `Repo` null, to the log itself. */
+/** An event after parsing, at the newest schema version of its type. It belongs to a repository, or, with `Repo` null, to the registry or the log itself. */
 export interface RecordedEvent<Type extends string, Data, Repo extends string | null = string> extends Omit<StoredEvent, 'type' | 'data' | 'meta' | 'repo_id'> {
   readonly type: Type;
   readonly data: Data;
@@ -62,14 +62,35 @@ export function defineEvent<Type extends string, Schema extends z.ZodType>(defin
   return { type, schema_version, data, older: definition.older ?? {}, stream, read, fold };
 }
 
+/**
+ * Binds a type whose events are about the registry as a whole or one of its organisations, and about no repository: who there is, and who may do what.
+ * `tenant_id` is that of the organisation, 0 where there is none.
+ */
+export function defineRegistryEvent<Type extends string, Schema extends z.ZodType>(definition: Versions<Type, Schema> & {
+  readonly stream: (data: z.infer<Schema>) => string;
+  readonly evolve: (event: RecordedEvent<Type, z.infer<Schema>, null>) => readonly RowChange[];
+}) {
+  const { type, schema_version, data, stream, evolve } = definition;
+
+  function read(event: StoredEvent): RecordedEvent<Type, z.infer<Schema>, null> {
+    return { ...event, ...parse(event, definition), repo_id: noRepository(event) };
+  }
+
+  function fold(event: StoredEvent): readonly RowChange[] {
+    const recorded = read(event);
+    assertStream(event, stream(recorded.data));
+    return evolve(recorded);
+  }
+
+  return { type, schema_version, data, older: definition.older ?? {}, stream, read, fold };
+}
+
 /** Binds a type whose events are about the log itself: of no repository, in one stream, and no row of the state follows from them. */
 export function defineSystemEvent<Type extends string, Schema extends z.ZodType>(definition: Versions<Type, Schema> & { readonly stream: `system-${string}` }) {
   const { type, schema_version, data, stream } = definition;
 
   function read(event: StoredEvent): RecordedEvent<Type, z.infer<Schema>, null> {
-    const parsed = parse(event, definition);
-    if (event.repo_id !== null) throw new EventUnreadable(event, `it names the repository ${event.repo_id}, expected none`);
-    return { ...event, ...parsed, repo_id: null };
+    return { ...event, ...parse(event, definition), repo_id: noRepository(event) };
   }
 
   function fold(event: StoredEvent): readonly RowChange[] {
@@ -88,6 +109,11 @@ function parse<Type extends string, Schema extends z.ZodType>(event: StoredEvent
   const meta = metaSchema.safeParse(event.meta);
   if (!meta.success) throw new EventUnreadable(event, `its meta is not as expected: ${z.prettifyError(meta.error)}`);
   return { type, schema_version, data: data.data, meta: meta.data };
+}
+
+function noRepository(event: StoredEvent): null {
+  if (event.repo_id !== null) throw new EventUnreadable(event, `it names the repository ${event.repo_id}, expected none`);
+  return null;
 }
 
 function assertStream(event: StoredEvent, expected: string): void {

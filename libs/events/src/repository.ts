@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineEvent } from './event-definition.js';
-import { set } from './row-change.js';
+import { narrowed, narrows } from './narrows.js';
+import { remove, set } from './row-change.js';
 
 /** A repository appeared: with its first push, under the name that it had then. The uuid is its identity, the name an attribute. */
 export const repositoryCreated = defineEvent({
@@ -9,4 +10,15 @@ export const repositoryCreated = defineEvent({
   data: z.object({ name: z.string().min(1), tenant: z.string().min(1), visibility: z.literal('private') }),
   stream: (_data, repoId) => `repo-${repoId}`,
   evolve: ({ repo_id, data }) => [set('repo', repo_id, { name: data.name, tenant: data.tenant })],
+});
+
+const visibility = z.enum(['private', 'public']);
+
+/** Whether everybody may pull from the repository changed. Made private, everybody loses something in its organisation. */
+export const repositoryVisibilityChanged = defineEvent({
+  type: 'RepositoryVisibilityChanged',
+  schema_version: 1,
+  data: z.object({ before: visibility, after: visibility, narrows }),
+  stream: (_data, repoId) => `repo-${repoId}`,
+  evolve: ({ repo_id, data }) => [data.after === 'public' ? set('public_repository', repo_id, {}) : remove('public_repository', repo_id), ...narrowed(data.narrows)],
 });

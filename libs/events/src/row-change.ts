@@ -8,9 +8,20 @@ export type Model =
   | 'child' // repo_id@parent digest@child digest
   | 'referrer' // repo_id@subject@digest
   | 'tag' // repo_id:tag
-  | 'tag_history'; // repo_id:tag#version
+  | 'tag_history' // repo_id:tag#version
+  | 'public_repository' // repo_id
+  | 'organisation' // name
+  | 'organisation_epoch' // name, * for all
+  | 'principal' // principal id
+  | 'password' // principal id
+  | 'credential' // credential id
+  | 'group' // group id
+  | 'member' // group id@principal id
+  | 'grant' // grant id
+  | 'role' // role id
+  | 'signing_key'; // kid
 
-export type Row = Readonly<Record<string, string | number | null>>;
+export type Row = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 
 /**
  * One change of one row. `set` makes the row, or overwrites the named fields of a row that is there, so that no event needs to look

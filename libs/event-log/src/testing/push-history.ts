@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { sqlState } from '@waybill/platform';
 import type { Sql } from '@waybill/platform';
+import { AccessHistory } from './access-history.js';
 
 const META = JSON.stringify({ repo_name: 'library/app', request_id: 'history', auth_kind: 'anonymous', client: { ua: 'spec', ip_ref: null } });
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
@@ -92,6 +93,7 @@ export class PushHistory {
     await this.push(app, 'gone', { blobs: [config, layer], tags: ['back'] });
     const alone = await this.push('single', 'alone', { children: [absent], tags: ['only'] });
     await this.deleteManifest('single', alone);
+    await new AccessHistory(this.sql).everything('acme/other');
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Model } from '@waybill/events';
+import { ACCESS_STATE } from './access-state.js';
 
 /**
  * The state tables in the shape of the fold: (key, row) by model, surrogate ids replaced by what they stand for. Outer joins, so that a
@@ -25,7 +26,13 @@ const LIVE: Readonly<Record<Model, string>> = {
     FROM reg.tag t LEFT JOIN reg.manifest m USING (manifest_id)`,
   tag_history: `SELECT h.repo_id || ':' || h.name || '#' || h.version, jsonb_build_object('digest', m.digest, 'from_gpos', h.from_gpos, 'to_gpos', h.to_gpos)
     FROM reg.tag_history h LEFT JOIN reg.manifest m USING (manifest_id)`,
+  ...ACCESS_STATE,
 };
 
 /** One query over all models: (model, key, row). A key may stand twice where a table has a duplicate; the comparison then shows it. */
 export const LIVE_STATE = Object.entries(LIVE).map(([model, text]) => `SELECT '${model}' AS model, x.key, x.row FROM (${text}) AS x(key, row)`).join(' UNION ALL ');
+
+/** The table of a model, for a person. */
+export function tableOf(model: string): string {
+  return `${model in ACCESS_STATE ? 'access' : 'reg'}.${model}`;
+}

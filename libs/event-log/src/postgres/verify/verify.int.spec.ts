@@ -22,7 +22,10 @@ describe('log:verify', () => {
     const { sealed } = await seal();
     const report = await verifyLog(database);
     expect(report).toMatchObject({ sealed, pending: 0, differences: [], truncated: false });
-    for (const model of ['repo', 'blob', 'blob_link', 'manifest', 'ref', 'child', 'referrer', 'tag', 'tag_history']) expect([model, (report.rows[model] ?? 0) > 0]).toEqual([model, true]);
+    for (const model of [
+      'repo', 'blob', 'blob_link', 'manifest', 'ref', 'child', 'referrer', 'tag', 'tag_history',
+      'public_repository', 'organisation', 'organisation_epoch', 'principal', 'password', 'credential', 'group', 'member', 'grant', 'role', 'signing_key',
+    ]) expect([model, (report.rows[model] ?? 0) > 0]).toEqual([model, true]);
   });
 
   it('counts what is still pending', async () => {
@@ -61,6 +64,21 @@ describe('log:verify', () => {
     ['a lost referrer', 'DELETE FROM reg.referrer', /^reg\.referrer .* there is no such row/],
     ['a history row left open', 'UPDATE reg.tag_history SET to_gpos = NULL', /^reg\.tag_history .*"to_gpos":null/],
     ['a renamed repository', `UPDATE reg.repo SET name = 'library/renamed' WHERE name = 'library/app'`, /^reg\.repo .*library\/renamed/],
+    ['a user that became admin by hand', `UPDATE access.principal SET admin = true WHERE login = 'bob'`, /^access\.principal .*"admin":false.*"admin":true/],
+    ['a principal that no event made', `INSERT INTO access.principal (principal_id, kind, login) VALUES (gen_random_uuid(), 'user', 'mallory')`, /^access\.principal .* no event accounts for it/],
+    ['an epoch that was put back', `UPDATE access.principal SET epoch = 0`, /^access\.principal .*"epoch":0/],
+    ['an epoch of an organisation that was put back', `UPDATE access.organisation_epoch SET epoch = 0`, /^access\.organisation_epoch acme: .*"epoch":0/],
+    ['an organisation that may be used from elsewhere', `UPDATE access.organisation SET networks = NULL`, /^access\.organisation acme: .*"networks":null/],
+    ['a robot of another organisation', `UPDATE access.principal SET tenant_id = 4711 WHERE kind = 'robot'`, /^access\.principal .*tenant 4711, which is missing/],
+    ['a password that somebody was given by hand', `INSERT INTO access.password VALUES ((SELECT principal_id FROM access.principal WHERE login = 'acme+ci'), 'x')`, /^access\.password .* no event accounts for it/],
+    ['a credential that was revived', 'UPDATE access.credential SET revoked_at = NULL', /^access\.credential .*"revoked":false/],
+    ['a member that was put in by hand', 'INSERT INTO access.member SELECT g.group_id, p.principal_id FROM access.group g, access.principal p ON CONFLICT DO NOTHING', /^access\.member .* no event accounts for it/],
+    ['a group of another name', `UPDATE access.group SET name = 'owners'`, /^access\.group .*"name":"owners"/],
+    ['a grant that allows more', `UPDATE access.grant SET actions = array_append(actions, 'delete') WHERE actions IS NOT NULL`, /^access\.grant .*"delete"/],
+    ['a deny that was taken away', `DELETE FROM access.grant WHERE effect = 'deny'`, /^access\.grant .* there is no such row/],
+    ['a role that can do more', `UPDATE access.role SET actions = array_append(actions, 'manage')`, /^access\.role .*"manage"/],
+    ['a repository that was made public by hand', 'INSERT INTO access.public_repository SELECT repo_id, tenant_id FROM reg.repo ON CONFLICT DO NOTHING', /^access\.public_repository .* no event accounts for it/],
+    ['a signing key that was put in by hand', `INSERT INTO access.signing_key (kid, alg, public_key, private_key, state) VALUES ('theirs', 'ES256', '{}', '', 'next')`, /^access\.signing_key theirs: .* no event accounts for it/],
     ['changed bytes of a manifest', `UPDATE reg.content SET bytes = 'other' WHERE bytes = 'first'`, /^content sha256:.* its bytes do not hash to the digest/],
     ['lost bytes of a manifest', `DELETE FROM reg.content WHERE bytes = 'first'`, /^content sha256:.* its bytes are missing/],
     ['a changed event', `UPDATE es.event SET data = jsonb_set(data, '{tag}', '"hidden"') WHERE type = 'TagDeleted' AND data ->> 'tag' = '1.0'`, /^es\.log: the leaf of seq \d+ is not that of its event/],

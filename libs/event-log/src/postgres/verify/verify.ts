@@ -4,7 +4,7 @@ import type { Database, Sql } from '@waybill/platform';
 import { epochAt, EVENT_COLUMNS, sealedEvent, storedEvent } from '../event-row.js';
 import type { EventRow, SealedRow } from '../event-row.js';
 import { FoldedState } from './folded-state.js';
-import { LIVE_STATE } from './live-state.js';
+import { LIVE_STATE, tableOf } from './live-state.js';
 import { CONTENT_CHECK, LOG_CHECKS } from './log-checks.js';
 
 const BATCH = 1000;
@@ -129,7 +129,7 @@ class Verification {
 
   async #compare(): Promise<void> {
     const rows = await this.sql<{ model: string; key: string; folded: unknown; live: unknown }>(`${COMPARE} LIMIT ${SHOWN + 1}`);
-    for (const { model, key, folded, live } of rows) this.#report(`reg.${model} ${key}: ${difference(folded, live)}`);
+    for (const { model, key, folded, live } of rows) this.#report(`${tableOf(model)} ${key}: ${difference(folded, live)}`);
   }
 
   async #lines(text: string): Promise<void> {

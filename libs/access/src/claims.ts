@@ -30,6 +30,12 @@ export const ownClaimSchema = z.strictObject({
   epoch: z.int().nonnegative(),
   /** The personal token or robot secret that it was issued for. */
   credential: z.uuid().optional(),
+  /**
+   * The epoch of each organisation that the token gives access in, and of `*`, as they were before its grants were read (0: nothing was ever taken from
+   * everybody there). A token without this is not refused when everybody loses something: a public repository became private, an organisation may be
+   * used from fewer addresses.
+   */
+  organisations: z.record(z.string(), z.int().nonnegative()).optional(),
 });
 export type OwnClaim = z.infer<typeof ownClaimSchema>;
 

@@ -32,6 +32,12 @@ export interface Grant {
 
 /** The grants that may decide about somebody: its own, those of its groups and everybody's, in the organisations asked for. */
 export abstract class GrantSource {
-  /** @param principal undefined for whoever did not log in @throws DependencyUnavailable */
-  abstract grantsFor(principal: { readonly id: string; readonly groups: readonly string[] } | undefined, organisations: readonly string[]): Promise<readonly Grant[]>;
+  /**
+   * @param principal undefined for whoever did not log in
+   * @param repositories names that are asked about: of public repositories only these are wanted; undefined for all of the organisations
+   * @throws DependencyUnavailable
+   */
+  abstract grantsFor(
+    principal: { readonly id: string; readonly groups: readonly string[] } | undefined, organisations: readonly string[], repositories?: readonly string[],
+  ): Promise<readonly Grant[]>;
 }

@@ -8,7 +8,7 @@ const WORKSPACE = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** The same in all specs: roles belong to the whole server, on which many specs work at a time. */
 const PASSWORD = 'waybill-test-login';
-export const TEST_PASSWORDS: Readonly<Record<ServiceName, string>> = { blobs: PASSWORD, manifests: PASSWORD, relay: PASSWORD };
+export const TEST_PASSWORDS: Readonly<Record<ServiceName, string>> = { blobs: PASSWORD, manifests: PASSWORD, relay: PASSWORD, tokens: PASSWORD };
 
 export interface SetUpOptions {
   /** With the login of the schema's owner. */

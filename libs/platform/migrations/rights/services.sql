@@ -4,20 +4,24 @@
 --
 -- A service reads the tables of its answers, and changes something only through functions that run as the owner (SECURITY DEFINER, fixed search_path):
 -- FOR KEY SHARE alone would need UPDATE. What only other functions call is granted to nobody.
-REVOKE ALL ON ALL TABLES IN SCHEMA es, reg FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay;
-REVOKE ALL ON ALL SEQUENCES IN SCHEMA es, reg FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA es, reg FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay;
-REVOKE ALL ON SCHEMA es, reg FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay;
+REVOKE ALL ON ALL TABLES IN SCHEMA es, reg, access FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA es, reg, access FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA es, reg, access FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
+REVOKE ALL ON SCHEMA es, reg, access FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
 
 -- Tables of a session's own are DDL too.
 DO $$
 BEGIN
   IF (SELECT pg_has_role(current_user, d.datdba, 'USAGE') FROM pg_database d WHERE d.datname = current_database()) THEN
     EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO waybill_blobs, waybill_manifests, waybill_relay', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens', current_database());
   END IF;
 END $$;
-GRANT SELECT ON public.waybill_migrations, public.waybill_rights TO waybill_blobs, waybill_manifests, waybill_relay;
+GRANT SELECT ON public.waybill_migrations, public.waybill_rights TO waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
+
+-- the guard of blobs and manifests: what was taken back, which keys sign tokens, and the actor of whoever another provider let in
+GRANT USAGE ON SCHEMA access TO waybill_blobs, waybill_manifests, waybill_tokens;
+GRANT EXECUTE ON FUNCTION access.revocations_since_v1, access.public_signing_keys_v1, access.note_actor_v1 TO waybill_blobs, waybill_manifests, waybill_tokens;
 
 -- blobs: uploads, links, mounts, and the objects that nothing refers to
 GRANT USAGE ON SCHEMA reg TO waybill_blobs;
@@ -46,3 +50,21 @@ GRANT UPDATE (last_seq, tree) ON es.sealer TO waybill_relay;
 GRANT INSERT, UPDATE ON es.consumer TO waybill_relay;
 GRANT SELECT, INSERT, UPDATE ON es.relay_partition TO waybill_relay;
 GRANT EXECUTE ON FUNCTION es.ensure_partitions() TO waybill_relay;
+
+-- tokens: who there is and who may do what, tokens and the keys that sign them. The log, to answer for a moment in the past; es.actor, to name who did it.
+GRANT USAGE ON SCHEMA es, reg TO waybill_tokens;
+GRANT SELECT ON access.organisation, access.organisation_epoch, access.principal, access.password, access.credential, access.group, access.member, access.role,
+  access.grant, access.public_repository, access.signing_key, access.refresh_token TO waybill_tokens;
+GRANT SELECT ON reg.tenant, reg.repo TO waybill_tokens;
+GRANT SELECT ON es.stream, es.event, es.log, es.sealer, es.epoch, es.actor TO waybill_tokens;
+GRANT EXECUTE ON FUNCTION
+  access.create_organisation_v1, access.change_organisation_v1,
+  access.create_user_v1, access.create_robot_v1, access.change_principal_v1, access.set_password_v1, access.set_state_v1,
+  access.issue_credential_v1, access.revoke_credential_v1, access.note_use_v1,
+  access.create_group_v1, access.rename_group_v1, access.add_member_v1, access.remove_member_v1, access.delete_group_v1,
+  access.give_grant_v1, access.change_grant_v1, access.revoke_grant_v1, access.define_role_v1, access.change_role_v1, access.delete_role_v1,
+  access.create_repository_v1, access.set_visibility_v1,
+  access.add_signing_key_v1, access.rotate_signing_key_v1, access.withdraw_signing_key_v1,
+  access.issue_refresh_token_v1, access.revoke_refresh_token_v1,
+  access.begin_command_v1, access.finish_command_v1
+  TO waybill_tokens;

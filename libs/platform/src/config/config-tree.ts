@@ -180,6 +180,7 @@ export const CONFIG_TREE = z.strictObject({
       blobs: password('blobs'),
       manifests: password('manifests'),
       relay: password('relay'),
+      tokens: password('tokens'),
     }).prefault({}),
   }).prefault({}),
   limits: z.strictObject({

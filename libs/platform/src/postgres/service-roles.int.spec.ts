@@ -86,9 +86,9 @@ describe('the roles of the services', () => {
     const refused = await grantServices(url, { blobs: 'b' }).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(RolesRefused);
     expect(String(refused)).toContain('The database role "plain" may not make roles, because it has no CREATEROLE. Nothing was granted.');
-    expect(String(refused)).toContain("  CREATE ROLE waybill_blobs LOGIN PASSWORD '…';\n  CREATE ROLE waybill_manifests NOLOGIN;\n  CREATE ROLE waybill_relay NOLOGIN;\n");
+    expect(String(refused)).toContain("  CREATE ROLE waybill_blobs LOGIN PASSWORD '…';\n  CREATE ROLE waybill_manifests NOLOGIN;\n  CREATE ROLE waybill_relay NOLOGIN;\n  CREATE ROLE waybill_tokens NOLOGIN;\n");
     await admin.sql(`CREATE ROLE waybill_blobs LOGIN`);
-    for (const service of ['manifests', 'relay'] as const) await admin.sql(`CREATE ROLE ${roleOf(service)} NOLOGIN`);
+    for (const service of ['manifests', 'relay', 'tokens'] as const) await admin.sql(`CREATE ROLE ${roleOf(service)} NOLOGIN`);
     // roles that others made may get rights from the owner, but no password
     await expect(grantServices(url, { blobs: 'b' })).rejects.toThrow(/may not change the role waybill_blobs, which another one made[\s\S]*ALTER ROLE waybill_blobs LOGIN PASSWORD/);
     expect(await grantServices(url)).toEqual([]);
@@ -100,7 +100,7 @@ describe('the roles of the services', () => {
   it('get no rights from somebody who does not own the schemas, and the message says who could', async () => {
     await migrate(await create('theirs', 'plain'));
     await admin.sql('CREATE ROLE other LOGIN CREATEROLE');
-    await expect(grantServices(at('theirs', 'other'))).rejects.toThrow(/"other" may not give rights in the schemas es and reg[\s\S]*Run the set-up step as the role that made the schemas/);
+    await expect(grantServices(at('theirs', 'other'))).rejects.toThrow(/"other" may not give rights in the schemas es, reg and access[\s\S]*Run the set-up step as the role that made the schemas/);
     expect(await open(at('theirs')).sql(`SELECT has_schema_privilege('waybill_blobs', 'reg', 'USAGE') AS usage`)).toEqual([{ usage: false }]);
     await withoutRoles();
     await admin.sql('DROP ROLE other');

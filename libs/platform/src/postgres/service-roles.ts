@@ -6,7 +6,7 @@ import { sqlState } from './postgres-errors.js';
 import { scramVerifier } from './scram-verifier.js';
 
 /** The services that log in to the database, each as its own role `waybill_<service>`. */
-export const SERVICES = ['blobs', 'manifests', 'relay'] as const;
+export const SERVICES = ['blobs', 'manifests', 'relay', 'tokens'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 export type Passwords = Readonly<Partial<Record<ServiceName, string>>>;
 
@@ -36,7 +36,7 @@ export function grantServices(url: string, passwords: Passwords = {}): Promise<s
     await again(() => client.query(`BEGIN; ${readFileSync(RIGHTS, 'utf8')}; ${MARK}; COMMIT`), () => client.query('ROLLBACK')).catch(async (error: unknown) => {
       if (sqlState(error) !== REFUSED) throw error;
       throw new RolesRefused(
-        `The database role "${await user(client)}" may not give rights in the schemas es and reg (${said(error)}). Nothing was granted. Run the set-up step as the role that made the schemas.`,
+        `The database role "${await user(client)}" may not give rights in the schemas es, reg and access (${said(error)}). Nothing was granted. Run the set-up step as the role that made the schemas.`,
         { cause: error },
       );
     });

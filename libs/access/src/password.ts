@@ -78,7 +78,7 @@ export const MAX_PASSWORD_LENGTH = 1024;
 
 /** Why somebody may not have this password; undefined if they may. Length is what counts (NIST SP 800-63B, 3.1.1.2): no rules about digits and signs. */
 export function passwordFault(password: string, login: string): string | undefined {
-  const { length } = [...password.normalize('NFKC')];
+  const { length } = Array.from(password.normalize('NFKC'));
   if (length < MIN_LENGTH) return `it has ${length} characters: expected at least ${MIN_LENGTH}`;
   if (length > MAX_PASSWORD_LENGTH) return `it has ${length} characters: expected at most ${MAX_PASSWORD_LENGTH}`;
   if (login !== '' && password.toLowerCase().replaceAll(login.toLowerCase(), '').length < MIN_LENGTH / 2) return 'it is little more than the login';

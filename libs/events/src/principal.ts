@@ -25,7 +25,7 @@ export const userCreated = defineRegistryEvent({
   },
 });
 
-const user = z.object({ admin: z.boolean().optional(), networks: networks.optional() });
+const user = z.object({ admin: z.boolean().optional(), networks: networks.optional(), until: instant.optional() });
 
 /** What changed, as it was and as it is. */
 export const userChanged = defineRegistryEvent({

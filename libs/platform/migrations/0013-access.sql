@@ -240,8 +240,8 @@ CREATE FUNCTION access.difference(p_before jsonb, p_after jsonb) RETURNS jsonb L
 $$;
 
 CREATE FUNCTION access.principal_json(p access.principal) RETURNS jsonb LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object('networks', to_jsonb(p.networks)) || CASE p.kind WHEN 'user' THEN jsonb_build_object('admin', p.admin)
-    ELSE jsonb_build_object('description', p.description, 'until', access.utc(p.until)) END
+  SELECT jsonb_build_object('networks', to_jsonb(p.networks), 'until', access.utc(p.until))
+    || CASE p.kind WHEN 'user' THEN jsonb_build_object('admin', p.admin) ELSE jsonb_build_object('description', p.description) END
 $$;
 CREATE FUNCTION access.grant_json(g access.grant) RETURNS jsonb LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('effect', g.effect, 'repositories', g.repositories, 'tags', g.tags, 'actions', to_jsonb(g.actions), 'role', g.role,
@@ -314,7 +314,7 @@ BEGIN
     'description', p_description, 'networks', to_jsonb(p_networks), 'until', access.utc(p_until)), '{}', p_meta);
 END $$;
 
--- p_changes: any of networks and, of a user, admin; of a robot, description and until.
+-- p_changes: any of networks, until and, of a user, admin; of a robot, description.
 CREATE FUNCTION access.change_principal_v1(p_id uuid, p_kind text, p_changes jsonb, p_expected bigint, p_meta jsonb) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_before access.principal; v_after access.principal; v_difference jsonb; v_narrows jsonb := '{}';
@@ -327,7 +327,7 @@ BEGIN
   IF p_changes ? 'networks' THEN v_after.networks := access.texts(p_changes -> 'networks'); END IF;
   IF p_changes ? 'admin' AND p_kind = 'user' THEN v_after.admin := p_changes ->> 'admin'; END IF;
   IF p_changes ? 'description' AND p_kind = 'robot' THEN v_after.description := p_changes ->> 'description'; END IF;
-  IF p_changes ? 'until' AND p_kind = 'robot' THEN v_after.until := p_changes ->> 'until'; END IF;
+  IF p_changes ? 'until' THEN v_after.until := p_changes ->> 'until'; END IF;
   v_difference := access.difference(access.principal_json(v_before), access.principal_json(v_after));
   IF v_difference IS NULL THEN RETURN v_before.version; END IF;
   UPDATE access.principal p SET networks = v_after.networks, admin = v_after.admin, description = v_after.description, until = v_after.until, version = p.version + 1

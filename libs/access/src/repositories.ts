@@ -1,0 +1,45 @@
+import type { RepositoryName } from '@waybill/oci';
+import type { Statement } from '@waybill/platform';
+import { pageOf } from './commands.js';
+import type { Commands, Order, Outcome, Page } from './commands.js';
+
+export type Visibility = 'private' | 'public';
+
+export interface RepositorySettings {
+  readonly name: string;
+  readonly visibility: Visibility;
+  /** Of the repository's own stream. */
+  readonly version: number;
+  readonly createdAt: Date;
+}
+
+const COLUMNS = `r.name, CASE WHEN p.repo_id IS NULL THEN 'private' ELSE 'public' END AS visibility, s.version::int AS version, r.created_at AS "createdAt"
+  FROM reg.repo r JOIN es.stream s ON s.name = 'repo-' || r.repo_id LEFT JOIN access.public_repository p ON p.repo_id = r.repo_id`;
+const FIND: Statement = { name: 'repository-settings-find', text: `SELECT ${COLUMNS} WHERE r.name = $1` };
+const LIST: Statement = { name: 'repository-settings-list', text: `SELECT ${COLUMNS} WHERE r.name > $1 AND ($2 = '' OR r.name = $2 OR starts_with(r.name, $2 || '/')) ORDER BY r.name LIMIT $3` };
+const CREATE: Statement = { name: 'repository-create', text: 'SELECT access.create_repository_v1($1, $2) AS made' };
+
+/** Repositories as those see them who manage them. */
+export class Repositories {
+  constructor(private readonly commands: Commands) {}
+
+  /** Private, and empty. False: it exists. */
+  async create(order: Order, name: RepositoryName): Promise<boolean> {
+    const [row] = await this.commands.database.sql<{ made: boolean }>(CREATE, [name, JSON.stringify({ ...order.meta, repo_name: name })]);
+    return row?.made ?? false;
+  }
+
+  /** Public: whoever there is may pull and list it. @throws AccessRefused unknown, wrong_version */
+  setVisibility(order: Order, name: RepositoryName, visibility: Visibility): Promise<Outcome> {
+    return this.commands.run({ ...order, meta: { ...order.meta, repo_name: name } }, name, 'set_visibility', [name, visibility, order.expected ?? null]);
+  }
+
+  async find(name: RepositoryName): Promise<RepositorySettings | undefined> {
+    return (await this.commands.database.sql<RepositorySettings>(FIND, [name]))[0];
+  }
+
+  /** By name, those after `last`. @param organisation '' for all */
+  async list(organisation: string, limit: number, last = ''): Promise<Page<RepositorySettings>> {
+    return pageOf(await this.commands.database.sql<RepositorySettings>(LIST, [last, organisation, limit + 1]), limit, ({ name }) => name);
+  }
+}

@@ -1,0 +1,60 @@
+import { jest } from '@jest/globals';
+import { readPublicKeys, SigningKeyTable } from './signing-key-table.js';
+import { accessFixture } from './testing/access-fixture.js';
+import type { AccessFixture } from './testing/access-fixture.js';
+
+jest.setTimeout(60_000);
+
+let at: AccessFixture;
+let table: SigningKeyTable;
+const key = (kid: string) => ({ kid, publicKey: { kty: 'EC', crv: 'P-256', x: kid, y: 'y' }, sealed: Buffer.from(`sealed ${kid}`) });
+const states = async (): Promise<string[]> => (await table.all()).map(({ kid, state }) => `${kid} ${state}`);
+const published = async (): Promise<string[]> => (await readPublicKeys(at.database)).map(({ kid }) => kid);
+
+beforeEach(async () => {
+  at = await accessFixture();
+  table = new SigningKeyTable(at.database);
+});
+afterEach(() => at.close());
+
+describe('the signing keys of all replicas', () => {
+  it('the first is active, another next; a third is not taken while there is a next one', async () => {
+    for (const kid of ['k1', 'k2', 'k3']) await table.add(key(kid));
+    expect(await states()).toEqual(['k1 active', 'k2 next']);
+    const [first] = await table.all();
+    expect(first).toMatchObject({ publicKey: key('k1').publicKey, sealed: key('k1').sealed });
+    expect([first?.createdAt, first?.activatedAt]).toEqual([expect.any(Date), expect.any(Date)]);
+  });
+
+  it('of eight replicas that begin at the same moment one makes the key that signs', async () => {
+    await Promise.all(Array.from({ length: 8 }, (_, n) => table.add(key(`k${n}`))));
+    expect((await states()).map((line) => line.split(' ')[1])).toEqual(['active', 'next']);
+  });
+
+  it('a rotation keeps the old key published for as long as it is told, and two at a time are one', async () => {
+    for (const kid of ['k1', 'k2']) await table.add(key(kid));
+    await Promise.all([table.rotate('k1', 60_000), table.rotate('k1', 60_000)]);
+    expect(await states()).toEqual(['k1 retired', 'k2 active']);
+    expect(await published()).toEqual(['k1', 'k2']);
+    await table.add(key('k3'));
+    await table.rotate('k2', 0);
+    expect(await published()).toEqual(['k1', 'k3']);
+    await table.rotate('k3', 0);
+    expect(await states()).toEqual(['k1 retired', 'k3 active']);
+  });
+
+  it('one that is withdrawn is published no longer; an active one stays', async () => {
+    for (const kid of ['k1', 'k2']) await table.add(key(kid));
+    await table.withdraw('k1');
+    await table.withdraw('k2');
+    expect(await published()).toEqual(['k1']);
+  });
+
+  it('no event and no public key has anything of a private one', async () => {
+    for (const kid of ['k1', 'k2']) await table.add(key(kid));
+    await table.rotate('k1', 1000);
+    const events = await at.database.sql<{ type: string; data: unknown }>('SELECT type, data FROM es.event ORDER BY gpos');
+    expect(events.map(({ type }) => type)).toEqual(['SigningKeyAdded', 'SigningKeyAdded', 'SigningKeyRotated']);
+    expect(JSON.stringify([events, await readPublicKeys(at.database)])).not.toMatch(/sealed/);
+  });
+});

@@ -1,0 +1,86 @@
+import { Networks } from '@waybill/platform';
+import type { Database, Statement } from '@waybill/platform';
+import { GrantSource } from './grant.js';
+import type { Action, Grant, Subject } from './grant.js';
+import { BUILT_IN_ROLES } from './role.js';
+
+// A robot has what its groups are granted in its own organisation only, whatever a group of people is granted elsewhere. Grants of everybody have the subject ''.
+const GRANTS: Statement = {
+  name: 'grants-for',
+  text: `WITH organisation AS (SELECT t.tenant_id, t.name FROM reg.tenant t WHERE t.name = ANY ($2)),
+      me AS (SELECT p.tenant_id FROM access.principal p WHERE p.principal_id::text = $1 AND p.kind = 'robot')
+    SELECT g.grant_id AS id, o.name AS organisation, g.subject_kind AS kind, g.subject_id AS subject, g.effect, g.repositories, g.tags, coalesce(r.actions, g.actions) AS actions,
+      g.role, g.until, g.networks
+    FROM access.grant g LEFT JOIN organisation o ON o.tenant_id = g.tenant_id LEFT JOIN access.role r ON r.role_id::text = g.role
+    WHERE g.subject_id = ANY ($3) AND (g.tenant_id IS NULL OR o.tenant_id IS NOT NULL)
+      AND NOT (g.effect = 'allow' AND g.subject_kind = 'group' AND EXISTS (SELECT 1 FROM me WHERE me.tenant_id IS DISTINCT FROM g.tenant_id))
+    UNION ALL SELECT p.repo_id, o.name, 'everybody', '', 'allow', r.name, NULL, ARRAY['pull', 'list'], NULL, NULL, NULL
+    FROM organisation o JOIN access.public_repository p ON p.tenant_id = o.tenant_id JOIN reg.repo r ON r.repo_id = p.repo_id WHERE $4::text[] IS NULL OR r.name = ANY ($4)
+    UNION ALL SELECT NULL, o.name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.networks
+    FROM organisation o JOIN access.organisation s ON s.tenant_id = o.tenant_id WHERE s.networks IS NOT NULL
+    ORDER BY id`,
+};
+
+interface GrantRow {
+  readonly id: string;
+  readonly organisation: string | null;
+  readonly kind: Subject['kind'];
+  readonly subject: string;
+  readonly effect: Grant['effect'];
+  readonly repositories: string;
+  readonly tags: string | null;
+  readonly actions: readonly Action[] | null;
+  readonly role: string | null;
+  readonly until: Date | null;
+  readonly networks: readonly string[] | null;
+}
+type OrganisationRow = Pick<GrantRow, 'networks'> & { readonly id: null; readonly organisation: string };
+
+/** Grants as the database has them, by one statement: with the actions of their roles, public repositories as grants of everybody (with the id of the repository). */
+export class SqlGrantSource extends GrantSource {
+  constructor(private readonly database: Database) {
+    super();
+  }
+
+  async grantsFor(
+    principal: { readonly id: string; readonly groups: readonly string[] } | undefined, organisations: readonly string[], repositories?: readonly string[],
+  ): Promise<readonly Grant[]> {
+    const subjects = principal === undefined ? [''] : ['', principal.id, ...principal.groups];
+    const rows = await this.database.sql<GrantRow | OrganisationRow>(GRANTS, [principal?.id ?? '', organisations, subjects, repositories ?? null]);
+    const fences = new Map(rows.flatMap((row): [string, readonly string[]][] => (row.id === null && row.networks !== null ? [[row.organisation, row.networks]] : [])));
+    const grants = rows.flatMap((row) => (row.id === null ? [] : [grantOf(row)]));
+    return fences.size === 0 ? grants : grants.flatMap((grant) => fenced(grant, organisations, fences));
+  }
+}
+
+function grantOf({ id, organisation, kind, subject, effect, repositories, tags, actions, role, until, networks }: GrantRow): Grant {
+  return {
+    id, organisation, effect, repositories,
+    subject: kind === 'everybody' ? { kind } : { kind, id: subject },
+    actions: actions ?? BUILT_IN_ROLES.find(({ name }) => name === role)?.actions ?? [],
+    ...(tags === null ? {} : { tags }),
+    ...(until === null ? {} : { until }),
+    ...(networks === null ? {} : { from: networks }),
+  };
+}
+
+/** An organisation that may be used from some networks only allows nothing elsewhere. A deny stays as wide as it was. A grant of all organisations becomes one of each. */
+function fenced(grant: Grant, organisations: readonly string[], fences: ReadonlyMap<string, readonly string[]>): Grant[] {
+  if (grant.effect === 'deny') return [grant];
+  return (grant.organisation === null ? organisations : [grant.organisation]).map((organisation) => {
+    const networks = fences.get(organisation);
+    if (networks === undefined) return { ...grant, organisation };
+    return { ...grant, organisation, from: grant.from === undefined ? networks : common(grant.from, networks) };
+  });
+}
+
+/** What lies in both: of two networks one holds the other, or they have no address in common. */
+export function common(some: readonly string[], others: readonly string[]): string[] {
+  return [...new Set(some.flatMap((one) => others.flatMap((other) => (holds(other, one) ? [one] : holds(one, other) ? [other] : []))))];
+}
+
+function holds(outer: string, inner: string): boolean {
+  const [address = '', bits = address.includes(':') ? '128' : '32'] = inner.split('/');
+  const [base = '', outerBits = base.includes(':') ? '128' : '32'] = outer.split('/');
+  return Number(outerBits) <= Number(bits) && new Networks([outer]).has(address);
+}

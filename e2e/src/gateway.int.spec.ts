@@ -29,16 +29,32 @@ const putIndex = (repository: string, tag: string, n: string): Promise<HttpAnswe
 it('continues an upload at one replica that another one began', async () => {
   const blob = blobFixture({ random: 3_000_000 });
   let location = await openUpload(client, 'split/resumed');
+  // the gateway would rather send all of it to one
+  const replicas = registry.blobs.map(({ baseUrl }) => new RegistryClient(baseUrl));
   for (let at = 0; at < blob.bytes.length; at += 500_000) {
-    const patched = await client.appendUpload(location, blob.bytes.subarray(at, at + 500_000), { 'Content-Range': `${at}-${at + 499_999}` });
-    expect(patched.status).toBe(202);
-    location = patched.header('Location') ?? '';
+    const patched = await replicas[(at / 500_000) % replicas.length]?.appendUpload(location, blob.bytes.subarray(at, at + 500_000), { 'Content-Range': `${at}-${at + 499_999}` });
+    expect(patched?.status).toBe(202);
+    location = patched?.header('Location') ?? '';
   }
+  for (const replica of replicas) replica.close();
   expect((await client.completeUpload(location, blob.digest)).status).toBe(201);
   expect((await client.getBlob('split/resumed', blob.digest)).body.equals(blob.bytes)).toBe(true);
   await logsAreWritten();
   // it went through both
   for (const replica of registry.blobs) expect(replica.logs()).toContain('"kind":"appendUpload"');
+});
+
+it('completes an upload at another replica when the one that took its bytes is killed', async () => {
+  const blob = blobFixture({ random: 5_000 });
+  const patched = await client.appendUpload(await openUpload(client, 'split/orphaned'), blob.bytes);
+  expect(patched.status).toBe(202);
+  await logsAreWritten();
+  const [taker] = registry.blobs.filter((replica) => replica.logs().split('\n').some((line) => line.includes('split/orphaned') && line.includes('"kind":"appendUpload"')));
+  if (taker === undefined) throw new Error('No replica has taken the bytes.');
+  await taker.kill();
+  expect((await client.completeUpload(patched.header('Location') ?? '', blob.digest)).status).toBe(201);
+  expect((await client.getBlob('split/orphaned', blob.digest)).body.equals(blob.bytes)).toBe(true);
+  await taker.restart();
 });
 
 it('serves at every replica at once what was pushed through one', async () => {

@@ -1,4 +1,5 @@
-import { connect } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { Socket, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MIB, body, echo, endAfterEach, gatewayTo, manifest, ok, raw, until, upload, upstream, writeMuch } from './testing/gateway-fixture.js';
 
@@ -48,10 +49,60 @@ describe('the gateway', () => {
     const gateway = await gatewayTo([gone.port, there.port]);
     await gone.stop();
     for (let i = 0; i < 4; i += 1) {
-      const answer = await fetch(`${gateway.url}${upload}`, { method: 'PATCH', body });
+      const answer = await fetch(`${gateway.url}${manifest}`, { method: 'PUT', body });
       expect([answer.status, answer.headers.get('X-Bytes')]).toEqual([201, '300000']);
     }
     expect(gateway.gateway.retries).toBe(1);
+  });
+
+  it('sends a short body of unknown length by one write with its head and its end', async () => {
+    const replica = await upstream(echo);
+    const gateway = await gatewayTo([replica.port]);
+    const send = (): Promise<string> => raw(gateway.port, `PATCH ${upload} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`, /abc/);
+    const writes: number[] = [];
+    const { _write, _writev } = Socket.prototype;
+    const counted = (socket: Socket): number => (socket.remotePort === replica.port ? writes.push(1) : 0);
+    try {
+      Socket.prototype._write = function (this: Socket, ...of) {
+        counted(this);
+        _write.apply(this, of);
+      };
+      Socket.prototype._writev = function (this: Socket, ...of) {
+        counted(this);
+        _writev?.apply(this, of);
+      };
+      for (let i = 0; i < 5; i += 1) expect(await send()).toMatch(/X-Bytes: 3/);
+    } finally {
+      Object.assign(Socket.prototype, { _write, _writev });
+    }
+    expect(writes).toHaveLength(5);
+  });
+
+  it('sends the requests of one upload to one replica where all have as little to do, as every gateway does, and to another when that one is gone', async () => {
+    const replicas = [await upstream(echo), await upstream(echo), await upstream(echo)];
+    const ports = replicas.map(({ port }) => port);
+    const gateways = [await gatewayTo(ports, { probeMs: 50 }), await gatewayTo(ports.toReversed(), { probeMs: 50 })];
+    const paths = Array.from({ length: 24 }, (_, i) => `/v2/a/b/blobs/uploads/${randomBytes(29).toString('base64url')}-${i}`);
+    const patch = async (url: string, path: string): Promise<void> => expect((await fetch(`${url}${path}`, { method: 'PATCH', body: 'x' })).status).toBe(201);
+    for (const path of paths) for (const { url } of [...gateways, ...gateways]) await patch(url, path);
+    const takers = (path: string): number[] => replicas.flatMap(({ requests }, i) => (requests.some(({ url }) => url === path) ? [i] : []));
+    expect(paths.map((path) => takers(path).length)).toEqual(paths.map(() => 1));
+    expect(new Set(paths.flatMap(takers)).size).toBe(3);
+    const [orphan = ''] = paths.filter((path) => takers(path)[0] === 0);
+    await replicas[0]?.stop();
+    await until(() => Promise.resolve(gateways.every(({ service }) => service.count('ready') === 2)));
+    for (const { url } of gateways) await patch(url, orphan);
+    expect(takers(orphan)).toHaveLength(2);
+  });
+
+  it('sends an upload elsewhere while the replica that it went to before has more to do', async () => {
+    const replicas = [await upstream((request, response) => (request.url === upload ? undefined : ok(request, response))), await upstream((request, response) => (request.url === upload ? undefined : ok(request, response)))];
+    const gateway = await gatewayTo(replicas.map(({ port }) => port));
+    for (let held = 0; held < 4; held += 1) {
+      connect(gateway.port, '127.0.0.1').on('error', () => undefined).write(`PATCH ${upload} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx`);
+      await until(() => Promise.resolve(replicas.reduce((sum, { requests }) => sum + requests.length, 0) === held + 1));
+    }
+    expect(replicas.map(({ requests }) => requests.length)).toEqual([2, 2]);
   });
 
   it('answers 503 with Retry-After and the error of the spec where nobody is there, and serves again when somebody is', async () => {

@@ -48,7 +48,7 @@ export class Gateway {
 
   /** The handler of every kind of request that `service` answers. */
   to(service: Service): ForwardTo {
-    return (_request, exchange) => traceForward(service.name, exchange, () => this.forward(service, exchange));
+    return (request, exchange) => traceForward(service.name, exchange, () => this.forward(service, exchange, 'upload' in request ? request.upload : undefined));
   }
 
   /**
@@ -56,13 +56,13 @@ export class Gateway {
    * only what changes nothing is repeated then, and only while the client has nothing of the answer.
    * @throws OciError UNAVAILABLE (503)
    */
-  private async forward(service: Service, exchange: Exchange): Promise<void> {
+  private async forward(service: Service, exchange: Exchange, upload: string | undefined): Promise<void> {
     const framing = bodyFraming(exchange);
     const head = requestHead(exchange, this.trusted.client(exchange.request), framing);
     let tried: Set<Replica> | undefined;
     let failure: unknown;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      const replica = service.choose(tried);
+      const replica = service.choose(tried, upload);
       if (replica === undefined) break;
       const body = framing === 'none' ? undefined : new RequestBody(exchange.request, framing === 'chunked');
       const hop = new Hop(replica, exchange, { head, body, answerMs: service.answerMs });

@@ -66,6 +66,7 @@ export class ReplicaConnection implements AnswerSink {
   private isSent = true;
   private keepAlive = true;
   private paused = false;
+  private corked = false;
   private buffer = SHARED_BUFFER;
   /** When it is given up; performance.now(). */
   private deadline = performance.now() + CONNECT_MS;
@@ -95,9 +96,10 @@ export class ReplicaConnection implements AnswerSink {
     this.isSent = !call.hasBody;
     this.deadline = call.hasBody ? Infinity : performance.now() + call.answerMs;
     if (call.hasBody) {
-      // the first of the body is often here: it goes in one packet with the head
+      // a short body is often here, and its end some ticks behind it: all of it goes in one packet with the head
       this.socket.cork();
-      process.nextTick(() => process.nextTick(() => this.socket.uncork()));
+      this.corked = true;
+      setImmediate(this.uncork);
     }
     this.socket.write(call.head, 'latin1');
     call.onSending();
@@ -106,6 +108,7 @@ export class ReplicaConnection implements AnswerSink {
   /** All of the request's body was written. */
   bodySent(): void {
     this.isSent = true;
+    this.uncork();
     if (this.call !== undefined && this.deadline === Infinity && !this.reader.begun) this.deadline = performance.now() + this.call.answerMs;
   }
 
@@ -173,6 +176,12 @@ export class ReplicaConnection implements AnswerSink {
     this.socket.destroy();
     if (call !== undefined) this.keeper.onBroken(call, error, this.kept && !this.reader.begun);
   }
+
+  private readonly uncork = (): void => {
+    if (!this.corked) return;
+    this.corked = false;
+    this.socket.uncork();
+  };
 
   private readonly onRead = (length: number): boolean => {
     try {

@@ -13,9 +13,18 @@ export class Replica {
 
   readonly pool: ReplicaPool;
 
+  private readonly seed: number;
+
   /** @param origin `http://address:port`, by which it is told apart */
   constructor(readonly origin: string, address: ReplicaAddress) {
     this.pool = new ReplicaPool(address);
+    this.seed = hashOf(origin);
+  }
+
+  /** Rendezvous hashing: of several replicas the one with the largest weight is the same at every gateway, and for most ids stays it when others come and go. */
+  weight(hash: number): number {
+    const mixed = Math.imul(hash ^ this.seed, 0x9e3779b1);
+    return Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b) >>> 0;
   }
 }
 
@@ -32,6 +41,8 @@ export interface ServiceOptions {
 }
 
 const PROBE_MS = 1_000;
+/** Of an upload's id: random, and the same while the rest of the id may say how far the upload got. */
+const UPLOAD_DIGITS = 16;
 /** Milliseconds between two looks at what takes too long, at most; less where an answer may take less. */
 const SWEEP_MS = 500;
 
@@ -77,14 +88,18 @@ export class Service {
     for (const { pool } of this.replicas) pool.destroy();
   }
 
-  /** The ready replica with the fewest requests under way, in turn where several have as few; a failing one where none is ready. */
-  choose(tried?: ReadonlySet<Replica>): Replica | undefined {
+  /**
+   * The ready replica with the fewest requests under way; a failing one where none is ready. Where several have as few, the one that an upload's requests
+   * go to, or, for what is no upload, each in turn. That is a preference and nothing else: any replica answers any request.
+   */
+  choose(tried?: ReadonlySet<Replica>, upload?: string): Replica | undefined {
     let best: Replica | undefined;
-    this.turn += 1;
+    const hash = upload === undefined ? undefined : hashOf(upload.slice(0, UPLOAD_DIGITS));
+    if (hash === undefined) this.turn += 1;
     for (let i = 0; i < this.replicas.length; i += 1) {
       const replica = this.replicas[(this.turn + i) % this.replicas.length];
       if (replica === undefined || replica.state === 'away' || tried?.has(replica)) continue;
-      if (best === undefined || isBetter(replica, best)) best = replica;
+      if (best === undefined || isBetter(replica, best, hash)) best = replica;
     }
     return best;
   }
@@ -133,9 +148,17 @@ export class Service {
   }
 }
 
-function isBetter(one: Replica, other: Replica): boolean {
+function isBetter(one: Replica, other: Replica, hash: number | undefined): boolean {
   if (one.state !== other.state) return one.state === 'ready';
-  return one.pending < other.pending;
+  if (one.pending !== other.pending) return one.pending < other.pending;
+  return hash !== undefined && one.weight(hash) > other.weight(hash);
+}
+
+/** FNV-1a, 32 bits. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash;
 }
 
 /** With addresses in place of the name. Undefined where the name cannot be resolved. */

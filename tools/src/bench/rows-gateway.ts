@@ -3,6 +3,7 @@ import { runLoad } from './generator.js';
 import { oursOnly, type Figures, type Lab, type OwnRow } from './row.js';
 import { REPOSITORY } from './seeds.js';
 import type { Contender, RunningServer } from './server.js';
+import { FIRST_LOAD_SECONDS } from './settings.js';
 
 /** CPU µs of the gateway a manifest GET, at most (issue 4, 2.2). */
 const HOP_CEILING = 80;
@@ -19,6 +20,10 @@ async function manifestCosts(gateway: RunningServer, registry: RunningServer, la
   const images = await lab.seeds.images(registry);
   const tags = images.map(({ repository, tag }) => getRequest(`/v2/${repository}/manifests/${tag}`));
   const digests = images.map(({ repository, manifest }) => getRequest(`/v2/${repository}/manifests/${manifest}`));
+  // of every figure alike: each kind of request through both, and with it what is behind them
+  for (const list of [tags, digests]) {
+    for (const server of [registry, gateway]) await runLoad(server, { kind: 'requests', connections: 16, list, status: 200, seconds: FIRST_LOAD_SECONDS / 2, warmUp: FIRST_LOAD_SECONDS / 2 }, lab.cores?.generator);
+  }
   const figures: Record<string, number> = {};
   for (const connections of CONNECTIONS) {
     figures[`direct@${connections}`] = await cost(registry, lab, connections, tags);
@@ -53,7 +58,7 @@ const manifestMetric = (key: string, label: string) => CONNECTIONS.map((connecti
 /** What the gateway adds: its own CPU only, whatever is behind it. */
 export const GATEWAY_ROW: OwnRow = {
   name: 'hop',
-  title: "the gateway's own CPU for what goes through it",
+  title: `the gateway's own CPU for what goes through it, after ${FIRST_LOAD_SECONDS} s of each kind of GET`,
   metrics: [
     ...manifestMetric('tag', 'GET manifest by tag'),
     ...manifestMetric('digest', 'GET manifest by digest'),

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { TraceFlags } from '@opentelemetry/api';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { resourceFromAttributes } from '@opentelemetry/resources';
+import { createOtlpHttpExportDelegate, httpAgentFactoryFromOptions } from '@opentelemetry/otlp-exporter-base/node-http';
 import { VERSION } from '../version.js';
-import { keepActiveSpan } from './active-span.js';
+import { keepActiveSpan, withSpan } from './active-span.js';
+import { RecordedSpan } from './recorded-span.js';
+import type { TakeSpan } from './recorded-span.js';
+import { spanFrame, spanJson } from './span-json.js';
 import { SpanQueue } from './span-queue.js';
+import type { SendSpans } from './span-queue.js';
 import type { SpanCounts } from './telemetry.js';
 import { Telemetry } from './telemetry.js';
-import { RecordedSpan } from './recorded-span.js';
-import type { Recorder } from './recorded-span.js';
 import type { Span, SpanOptions } from './span.js';
 import { isSampled, isTraceparent, newTraceId } from './trace-context.js';
 
@@ -29,21 +29,17 @@ export interface OtlpOptions {
 const EXPORT_MS = 5_000;
 const CLOSE_MS = 2_000;
 
-/** Sends spans to an OpenTelemetry collector by OTLP over http, as JSON. Loaded only where it is used: it and what it needs are 20 MB of memory. */
+/** Sends spans to an OpenTelemetry collector by OTLP over http, as JSON. Loaded only where it is used. */
 export class OtlpTelemetry extends Telemetry {
   private readonly queue: SpanQueue;
-  private readonly recorder: Recorder;
+  private readonly take: TakeSpan;
 
   constructor(private readonly options: OtlpOptions) {
     super();
     keepActiveSpan();
-    const exporter = new OTLPTraceExporter({ url: `${options.endpoint.replace(/\/$/, '')}/v1/traces`, headers: headersOf(options.headers), timeoutMillis: EXPORT_MS });
-    this.queue = new SpanQueue(exporter, EXPORT_MS, options.onFailure ?? (() => undefined));
-    this.recorder = {
-      resource: resourceFromAttributes({ 'service.name': options.service, 'service.version': VERSION, 'service.instance.id': randomUUID() }),
-      scope: { name: 'waybill', version: VERSION },
-      take: (span) => this.queue.add(span),
-    };
+    const resource = { 'service.name': options.service, 'service.version': VERSION, 'service.instance.id': randomUUID() };
+    this.queue = new SpanQueue(spanFrame(resource, { name: 'waybill', version: VERSION }), sender(options), options.onFailure ?? (() => undefined));
+    this.take = (span) => this.queue.add(spanJson(span));
   }
 
   override get counts(): SpanCounts {
@@ -51,18 +47,41 @@ export class OtlpTelemetry extends Telemetry {
   }
 
   override begin(name: string, traceparent: unknown, options: SpanOptions = {}): Span | undefined {
-    if (!isTraceparent(traceparent)) return Math.random() < this.options.ratio ? new RecordedSpan(this.recorder, name, newTraceId(), undefined, options) : undefined;
+    if (!isTraceparent(traceparent)) return Math.random() < this.options.ratio ? new RecordedSpan(this.take, name, newTraceId(), undefined, options) : undefined;
     if (!isSampled(traceparent)) return undefined;
-    const sender = { traceId: traceparent.slice(3, 35), spanId: traceparent.slice(36, 52), traceFlags: TraceFlags.SAMPLED, isRemote: true };
-    return new RecordedSpan(this.recorder, name, sender.traceId, sender, options);
+    return new RecordedSpan(this.take, name, traceparent.slice(3, 35), { id: traceparent.slice(36, 52), remote: true }, options);
   }
 
   override async close(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_MS)));
-    await Promise.race([this.queue.shutdown().catch(() => undefined), deadline]);
+    await Promise.race([this.queue.shutdown(), deadline]);
     clearTimeout(timer);
   }
+}
+
+/** The library's way to a collector, with its rules of what is sent again; what it sends is text already. */
+function sender({ endpoint, headers }: OtlpOptions): SendSpans {
+  const fields = { ...headersOf(headers), 'Content-Type': 'application/json' };
+  const delegate = createOtlpHttpExportDelegate<Uint8Array, Record<string, never>>(
+    {
+      url: `${endpoint.replace(/\/$/, '')}/v1/traces`,
+      headers: () => Promise.resolve({ ...fields }),
+      compression: 'none',
+      timeoutMillis: EXPORT_MS,
+      // the queue has its own, which is less
+      concurrencyLimit: 30,
+      agentFactory: httpAgentFactoryFromOptions({ keepAlive: true }),
+    },
+    { serializeRequest: (batch) => batch, deserializeResponse: () => ({}) },
+    'otlp_http_span_exporter',
+    { name: 'span', countItems: () => 1 },
+    undefined,
+  );
+  // nobody's request: the batch that it fills has spans of many
+  return (batch) => withSpan(undefined, () => new Promise((resolve, reject) => {
+    delegate.export(batch, ({ code, error }) => (code === 0 ? resolve() : reject(error ?? new Error('the collector took too long, or refused the spans'))));
+  }));
 }
 
 function headersOf(text: string | undefined): Record<string, string> {

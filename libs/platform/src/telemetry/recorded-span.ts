@@ -1,79 +1,54 @@
-import { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
-import type { Attributes, HrTime, SpanContext, SpanStatus } from '@opentelemetry/api';
-import type { Resource } from '@opentelemetry/resources';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { errorType } from './span.js';
-import type { Span, SpanKind as Kind, SpanOptions } from './span.js';
+import type { Span, SpanAttributes, SpanOptions } from './span.js';
 import { newSpanId } from './trace-context.js';
 
-/** What all spans of a process share. */
-export interface Recorder {
-  readonly resource: Resource;
-  readonly scope: ReadableSpan['instrumentationScope'];
-  /** Takes a span that has ended. */
-  readonly take: (span: ReadableSpan) => void;
+/** Of which span another one is the child. */
+export interface SpanParent {
+  /** 16 digits. */
+  readonly id: string;
+  /** It is of another process. */
+  readonly remote: boolean;
 }
 
-const KINDS: Readonly<Record<Kind, SpanKind>> = {
-  internal: SpanKind.INTERNAL,
-  server: SpanKind.SERVER,
-  client: SpanKind.CLIENT,
-  producer: SpanKind.PRODUCER,
-  consumer: SpanKind.CONSUMER,
-};
-const UNSET: SpanStatus = { code: SpanStatusCode.UNSET };
-const FAILED: SpanStatus = { code: SpanStatusCode.ERROR };
-const NONE: never[] = [];
+/** A span as it is told: what happened, from when to when. */
+export interface SpanRecord {
+  readonly name: string;
+  readonly kind: NonNullable<SpanOptions['kind']>;
+  readonly traceId: string;
+  readonly id: string;
+  readonly parent: SpanParent | undefined;
+  /** Milliseconds of performance.now(). */
+  readonly from: number;
+  readonly to: number;
+  readonly attributes: SpanAttributes;
+  readonly failed: boolean;
+}
 
-/**
- * A span as the library's queue and exporter read it. The library's own makes some forty objects of each, most of them to leave every decision open
- * that is made here already; spans wait for the exporter, so what they are made of is what the garbage collector has to carry.
- */
-export class RecordedSpan implements Span, ReadableSpan {
-  readonly kind: SpanKind;
-  readonly startTime: HrTime;
-  readonly attributes: Attributes;
-  readonly links = NONE;
-  readonly events = NONE;
-  readonly droppedAttributesCount = 0;
-  readonly droppedEventsCount = 0;
-  readonly droppedLinksCount = 0;
-  status = UNSET;
+/** Takes a span that has ended. It must not be kept. */
+export type TakeSpan = (span: SpanRecord) => void;
+
+/** A span of a trace that is recorded. It is told once, when it ends, and is garbage from then on: what waits for the collector is text (span-json.ts). */
+export class RecordedSpan implements Span, SpanRecord {
+  readonly kind: NonNullable<SpanOptions['kind']>;
+  readonly id = newSpanId();
+  readonly from: number;
+  to = 0;
   ended = false;
-  endTime: HrTime;
-  private readonly context: SpanContext;
+  failed = false;
+  readonly attributes: Record<string, string | number>;
 
-  constructor(private readonly recorder: Recorder, public name: string, traceId: string, readonly parentSpanContext: SpanContext | undefined, { kind = 'internal', attributes, startedAt }: SpanOptions) {
-    this.kind = KINDS[kind];
-    this.startTime = timeOf(startedAt ?? performance.now());
-    this.endTime = this.startTime;
+  constructor(private readonly take: TakeSpan, public name: string, readonly traceId: string, readonly parent: SpanParent | undefined, { kind = 'internal', attributes, startedAt }: SpanOptions) {
+    this.kind = kind;
+    this.from = startedAt ?? performance.now();
     this.attributes = { ...attributes };
-    this.context = { traceId, spanId: newSpanId(), traceFlags: TraceFlags.SAMPLED };
   }
 
   get traceparent(): string {
-    return `00-${this.context.traceId}-${this.context.spanId}-01`;
-  }
-
-  get resource(): Resource {
-    return this.recorder.resource;
-  }
-
-  get instrumentationScope(): ReadableSpan['instrumentationScope'] {
-    return this.recorder.scope;
-  }
-
-  get duration(): HrTime {
-    const nanoseconds = (this.endTime[0] - this.startTime[0]) * 1e9 + this.endTime[1] - this.startTime[1];
-    return [Math.floor(nanoseconds / 1e9), nanoseconds % 1e9];
-  }
-
-  spanContext(): SpanContext {
-    return this.context;
+    return `00-${this.traceId}-${this.id}-01`;
   }
 
   child(name: string, options: SpanOptions = {}): Span {
-    return new RecordedSpan(this.recorder, name, this.context.traceId, this.context, options);
+    return new RecordedSpan(this.take, name, this.traceId, { id: this.id, remote: false }, options);
   }
 
   rename(name: string): void {
@@ -89,16 +64,9 @@ export class RecordedSpan implements Span, ReadableSpan {
     this.ended = true;
     if (error !== undefined) {
       this.attributes['error.type'] = errorType(error);
-      this.status = FAILED;
+      this.failed = true;
     }
-    this.endTime = timeOf(performance.now());
-    this.recorder.take(this);
+    this.to = performance.now();
+    this.take(this);
   }
-}
-
-/** @param milliseconds of performance.now() */
-function timeOf(milliseconds: number): HrTime {
-  const unix = performance.timeOrigin + milliseconds;
-  const seconds = Math.floor(unix / 1000);
-  return [seconds, Math.round((unix - seconds * 1000) * 1e6)];
 }

@@ -97,9 +97,10 @@ function rolesOf(config: Config): Chosen {
 }
 
 function greeting(roles: Chosen, address: string, config: Config): string {
-  if (roles.join(',') === 'relay') return `Waybill's relay numbers the log${config.kafka.brokers.length > 0 ? ' and publishes it to Kafka' : ''}; its health is at http://${address}/readyz\n`;
+  const scheme = config.http.tls === undefined ? 'http' : 'https';
+  if (roles.join(',') === 'relay') return `Waybill's relay numbers the log${config.kafka.brokers.length > 0 ? ' and publishes it to Kafka' : ''}; its health is at ${scheme}://${address}/readyz\n`;
   const database = config.database.url === undefined ? `${config.data.dir} (database and blobs)` : `your Postgres and ${config.storage.driver} storage`;
-  return `Waybill listens on http://${address}\nData: ${database}\nPush an image: docker pull hello-world && docker tag hello-world ${address}/hello-world && docker push ${address}/hello-world\n`;
+  return `Waybill listens on ${scheme}://${address}\nData: ${database}\nPush an image: docker pull hello-world && docker tag hello-world ${address}/hello-world && docker push ${address}/hello-world\n`;
 }
 
 /**

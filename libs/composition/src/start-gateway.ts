@@ -17,7 +17,7 @@ export async function startGateway(config: Config, logger: Logger): Promise<Runn
   });
   const telemetry = await openTelemetry(config.telemetry, 'gateway', logger);
   const [blobs, manifests] = [service('blobs'), service('manifests')];
-  const trusted = new TrustedProxies(config.http.trustedProxies);
+  const trusted = new TrustedProxies(config.http.trustedProxies, config.http.trustClientCert);
   const gateway = new Gateway([blobs, manifests], trusted);
   await gateway.start();
   const metrics = new Metrics('gateway');
@@ -32,6 +32,7 @@ export async function startGateway(config: Config, logger: Logger): Promise<Runn
       // each service decides for itself
       guard: () => undefined,
       address: config.http.address,
+      tls: config.http.tls,
       metricsAddress: config.metrics.address,
       limits: limitsOf(config),
       graceMs: graceMs(config, true),

@@ -55,12 +55,13 @@ function serve(roles: readonly Role[], config: Config, infrastructure: Infrastru
   const { sealer } = infrastructure;
   const { metrics, telemetry } = infrastructure;
   gauge(metrics, infrastructure);
-  const trusted = new TrustedProxies(config.http.trustedProxies);
+  const trusted = new TrustedProxies(config.http.trustedProxies, config.http.trustClientCert);
   return startHttp({
     module,
     handlers: sealer === undefined ? handlers : wakeSealer(handlers, () => sealer.poke()),
     guard: limitGuard(both(access.guard, policyGuard(config.registry)), config.limits, trusted),
     address: config.http.address,
+    tls: config.http.tls,
     metricsAddress: config.metrics.address,
     limits: limitsOf(config),
     graceMs: graceMs(config, roles.length < ROLES.length),

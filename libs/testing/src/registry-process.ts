@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { get } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -56,7 +57,8 @@ export class RegistryProcess implements RegistryUnderTest {
       ...(options.databaseUrl === undefined ? {} : { DATABASE_URL: options.databaseUrl }),
       ...options.settings,
     };
-    const registry = new RegistryProcess(`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, join(options.workspace ?? workspace, 'apps', options.app ?? 'registry', 'dist', 'main.js'), environment, folder);
+    const scheme = environment['WAYBILL_HTTP_TLS_CERT_FILE'] === undefined ? 'http' : 'https';
+    const registry = new RegistryProcess(`${scheme}://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, join(options.workspace ?? workspace, 'apps', options.app ?? 'registry', 'dist', 'main.js'), environment, folder);
     options.spawned?.(registry);
     try {
       await registry.#ready();
@@ -128,12 +130,12 @@ export class RegistryProcess implements RegistryUnderTest {
 
   /** Until it answers `/readyz` with 200: its database and its storage answer. */
   ready(): Promise<void> {
-    return this.#child.waitUntil(async () => (await fetch(`${this.baseUrl}/readyz`)).status === 200);
+    return this.#child.waitUntil(async () => (await statusOf(`${this.baseUrl}/readyz`)) === 200);
   }
 
   #ready(): Promise<void> {
     if (this.program.includes(join('apps', 'relay'))) return this.ready();
-    return this.#child.waitUntil(async () => [200, 401].includes((await fetch(`${this.baseUrl}/v2/`)).status));
+    return this.#child.waitUntil(async () => [200, 401].includes((await statusOf(`${this.baseUrl}/v2/`)) ?? 0));
   }
 
   /** A supervised Postgres outlives a killed registry by a moment; until then its folder cannot be removed. */
@@ -155,6 +157,14 @@ export class RegistryProcess implements RegistryUnderTest {
       return false;
     }
   }
+}
+
+/** Over https too, whoever has signed the certificate. */
+async function statusOf(url: string): Promise<number | undefined> {
+  if (url.startsWith('http:')) return (await fetch(url)).status;
+  return new Promise((resolve, reject) => {
+    get(url, { agent: false, rejectUnauthorized: false }, (answer) => resolve(answer.resume().statusCode)).on('error', reject);
+  });
 }
 
 /** The environment of the tests themselves must not configure the registry. */

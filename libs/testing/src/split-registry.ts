@@ -8,6 +8,8 @@ export interface SplitOptions {
   readonly databaseUrl: string;
   /** Settings of every process, such as the storage. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Of the gateway, beside those. */
+  readonly gatewaySettings?: Readonly<Record<string, string>>;
   /** Processes of each service; 2 unless given. */
   readonly replicas?: number;
 }
@@ -22,7 +24,7 @@ export interface SplitRegistry extends RegistryUnderTest {
 }
 
 /** Replicas of the services `blobs` and `manifests` on one Postgres and one storage folder, behind a gateway, and a relay. No request is bound to a replica. */
-export async function startSplitRegistry({ databaseUrl, settings = {}, replicas = 2 }: SplitOptions): Promise<SplitRegistry> {
+export async function startSplitRegistry({ databaseUrl, settings = {}, gatewaySettings = {}, replicas = 2 }: SplitOptions): Promise<SplitRegistry> {
   const folder = await temporaryFolder('split');
   const service = (app: 'blobs' | 'manifests'): Promise<RegistryProcess[]> =>
     Promise.all(Array.from({ length: replicas }, () => RegistryProcess.start({ app, dataFolder: folder.path, databaseUrl: serviceUrl(databaseUrl, app), settings })));
@@ -32,7 +34,7 @@ export async function startSplitRegistry({ databaseUrl, settings = {}, replicas 
     service('manifests'),
     RegistryProcess.start({ app: 'relay', dataFolder: folder.path, databaseUrl: serviceUrl(databaseUrl, 'relay'), settings }),
   ]);
-  const gateway = await RegistryProcess.start({ app: 'gateway', dataFolder: folder.path, settings: { ...settings, WAYBILL_GATEWAY_BLOBS: addresses(blobs), WAYBILL_GATEWAY_MANIFESTS: addresses(manifests) } });
+  const gateway = await RegistryProcess.start({ app: 'gateway', dataFolder: folder.path, settings: { ...settings, ...gatewaySettings, WAYBILL_GATEWAY_BLOBS: addresses(blobs), WAYBILL_GATEWAY_MANIFESTS: addresses(manifests) } });
   const named: [string, RegistryProcess][] = [['gateway', gateway], ['relay', relay], ...blobs.map((process, i): [string, RegistryProcess] => [`blobs ${i + 1}`, process]), ...manifests.map((process, i): [string, RegistryProcess] => [`manifests ${i + 1}`, process])];
   return {
     gateway,

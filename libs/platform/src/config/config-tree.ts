@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { TlsSettings } from '../http/tls/tls-material.js';
 import { address, addresses, baseUrl, choice, connectionString, count, duration, failpoint, flag, KEY_NOTES, list, networks, origin, publicOrigin, realm, secret, secretPairs, share, size, text, type KeyNotes } from './config-values.js';
 
 const MiB = 1024 ** 2;
@@ -15,6 +16,16 @@ function key<S extends z.ZodType>(schema: S, form: string, text: string, more: O
   return schema;
 }
 
+const tls = z.strictObject({
+  certFile: key(text().optional(), 'the path of a PEM file', 'The certificate of the registry, then intermediate ones. With it the address speaks https, and nothing else. The files are read again when they change.', { otherwise: 'none; plain http' }),
+  keyFile: key(text().optional(), 'the path of a PEM file', 'Key of the certificate, without a passphrase.'),
+  minVersion: key(choice(['TLSv1.2', 'TLSv1.3']).prefault('TLSv1.2'), 'TLSv1.2 or TLSv1.3', 'Older versions are refused.'),
+  handshakeTimeout: key(duration(1, 300).prefault('10s'), 'a duration from 1s to 5m', 'From the connection to the end of the handshake.'),
+  clientCerts: key(choice(['none', 'request', 'require']).prefault('none'), 'none, request or require', 'Whether clients are asked for a certificate. request: one that is not valid counts as none. require: without a valid one there is no connection.'),
+  clientCaFile: key(text().optional(), 'the path of a PEM file', 'Authorities that may have signed the certificates of clients.'),
+  clientCrlFile: key(text().optional(), 'the path of a PEM file', 'Revocation lists, one of each of these authorities. One that is out of date makes every certificate of its authority invalid.'),
+});
+
 const http = z.strictObject({
   address: key(address().prefault('127.0.0.1:5000'), ADDRESS, 'Where the registry listens. Without a host: on every interface.'),
   maxHeaderBytes: key(size(4096, MiB).prefault('16 KiB'), 'a size from 4 KiB to 1 MiB', 'Request line and headers at most; beyond it 431.'),
@@ -24,6 +35,8 @@ const http = z.strictObject({
   responseIdleTimeout: key(duration(10, DAY).prefault('5m'), 'a duration from 10s to 1d', 'A download of which no byte is taken for this long is cut. A slow one that moves is not.'),
   keepAliveTimeout: key(duration(1, 3600).prefault('75s'), 'a duration from 1s to 1h', 'An unused connection is kept for this long. It must exceed that of a proxy in front.'),
   trustedProxies: key(networks().prefault([]), 'a list of addresses or networks such as 10.0.0.0/8,192.0.2.1', 'Proxies in front whose `X-Forwarded-For` and `X-Forwarded-Proto` count. Those of anybody else are ignored, and a gateway drops them.'),
+  trustClientCert: key(flag().prefault(false), 'true or false', 'true: the proxies of `http.trustedProxies` also speak for the certificates of clients, in `Client-Cert` (RFC 9440). Each of them must then replace what a client sends there; a gateway does.'),
+  tls: tls.prefault({}),
   workers: key(count(1, 64).prefault(1), 'a whole number from 1 to 64', 'Processes that answer requests, on one log. `metrics.address` is that of the first; each further one takes the next port. Not with `storage.driver` memory.'),
 });
 
@@ -208,7 +221,22 @@ export type Config = ReturnType<typeof completeConfig>;
 export function completeConfig(tree: Tree) {
   const { auth: chosen, publicUrl, storage } = tree;
   const service = publicUrl === undefined ? '' : new URL(publicUrl).host;
-  return { ...tree, auth: chosen.mode === 'external' ? { ...chosen, service: chosen.service ?? service } : chosen, storage: storage.driver === 'filesystem' ? { ...storage, root: storage.root ?? join(tree.data.dir, 'blobs') } : storage };
+  return { ...tree, http: { ...tree.http, tls: completeTls(tree.http.tls) }, auth: chosen.mode === 'external' ? { ...chosen, service: chosen.service ?? service } : chosen, storage: storage.driver === 'filesystem' ? { ...storage, root: storage.root ?? join(tree.data.dir, 'blobs') } : storage };
+}
+
+/** Undefined where the listener speaks plain http. */
+function completeTls({ certFile, keyFile, handshakeTimeout, ...rest }: Tree['http']['tls']): TlsSettings | undefined {
+  return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile, handshakeTimeoutMs: handshakeTimeout * 1000, ...rest };
+}
+
+function tlsFaults({ tls, trustClientCert, trustedProxies }: Tree['http']): string[] {
+  const faults: string[] = [];
+  if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) faults.push('one of http.tls.certFile and http.tls.keyFile is given; expected both or none');
+  if (tls.clientCerts !== 'none' && tls.certFile === undefined) faults.push(`http.tls.clientCerts is ${tls.clientCerts} and there is no http.tls.certFile; expected the certificate of the registry too`);
+  if (tls.clientCerts !== 'none' && tls.clientCaFile === undefined) faults.push(`http.tls.clientCerts is ${tls.clientCerts} and there is no http.tls.clientCaFile; expected the authorities whose certificates count`);
+  if (tls.clientCerts === 'none' && (tls.clientCaFile ?? tls.clientCrlFile) !== undefined) faults.push('http.tls has clientCaFile or clientCrlFile and http.tls.clientCerts is none; expected request or require, or neither file');
+  if (trustClientCert && trustedProxies.length === 0) faults.push('http.trustClientCert is true and http.trustedProxies is empty; expected the proxies that forward certificates');
+  return faults;
 }
 
 /** Faults that no single key has. */
@@ -220,6 +248,7 @@ export function crossFaults(tree: Tree): string[] {
     faults.push(`storage.driver is memory and http.workers is ${tree.http.workers}; expected 1 worker, because no worker has the blobs that another one holds in its memory`);
   }
   faults.push(...authFaults(tree));
+  faults.push(...tlsFaults(tree.http));
   const { tls } = tree.kafka;
   if (!tls.enabled && (tls.caFile ?? tls.certFile ?? tls.keyFile) !== undefined) faults.push('kafka.tls has files and kafka.tls.enabled is false; expected true, or no files');
   if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) faults.push('one of kafka.tls.certFile and kafka.tls.keyFile is given; expected both or none');

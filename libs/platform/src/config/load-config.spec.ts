@@ -146,6 +146,16 @@ describe('the configuration', () => {
     expect(await faultsOf({ WAYBILL_PUBLIC_URL: url })).toEqual([expect.stringContaining('publicUrl')]);
   });
 
+  it('has TLS settings where there is a certificate, and refuses those that do not belong together', async () => {
+    expect((await loadConfig({})).http.tls).toBeUndefined();
+    const files = { WAYBILL_HTTP_TLS_CERT_FILE: '/c', WAYBILL_HTTP_TLS_KEY_FILE: '/k' };
+    expect((await loadConfig({ ...files, WAYBILL_HTTP_TLS_HANDSHAKE_TIMEOUT: '3s' })).http.tls).toEqual({ certFile: '/c', keyFile: '/k', clientCerts: 'none', minVersion: 'TLSv1.2', handshakeTimeoutMs: 3000 });
+    expect(await faultsOf({ WAYBILL_HTTP_TLS_CERT_FILE: '/c' })).toEqual([expect.stringContaining('expected both or none')]);
+    expect(await faultsOf({ WAYBILL_HTTP_TLS_CLIENT_CERTS: 'require' })).toEqual([expect.stringContaining('no http.tls.certFile'), expect.stringContaining('no http.tls.clientCaFile')]);
+    expect(await faultsOf({ ...files, WAYBILL_HTTP_TLS_CLIENT_CRL_FILE: '/l' })).toEqual([expect.stringContaining('http.tls.clientCerts is none')]);
+    expect(await faultsOf({ WAYBILL_HTTP_TRUST_CLIENT_CERT: 'true' })).toEqual([expect.stringContaining('http.trustedProxies is empty')]);
+  });
+
   it('takes a key without a value as not set', async () => {
     expect((await loadConfig({ WAYBILL_CONFIG: file('empty.yaml', 'http:\n  workers:\nlog:\n') })).http.workers).toBe(1);
     expect((await loadConfig({ WAYBILL_CONFIG: file('blank.yaml', '# nothing yet\n') })).http.workers).toBe(1);

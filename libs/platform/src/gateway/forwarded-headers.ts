@@ -1,11 +1,12 @@
 import { unsupported } from '@waybill/oci';
 import type { Client } from '../http/client-address.js';
 import type { Exchange } from '../http/exchange.js';
+import { forwardedCertificate } from '../http/tls/forwarded-certificate.js';
 
 /** For one connection only (RFC 9110 section 7.6.1); `expect` too, because the gateway has answered it. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect']);
 /** What only we may say. */
-const OURS = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-real-ip', 'forwarded', 'x-request-id', 'traceparent']);
+const OURS = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-real-ip', 'forwarded', 'x-request-id', 'traceparent', 'client-cert', 'client-cert-chain']);
 /** Node's parser lets none of these in; a head that we put together must not depend on that. */
 const BREAKS_A_LINE = /[^\t\x20-\x7e\x80-\xff]/;
 const BREAKS_A_TARGET = /[^\x21-\x7e\x80-\xff]/;
@@ -23,7 +24,7 @@ export function requestHead(exchange: Exchange, client: Client, framing: BodyFra
   const { rawHeaders, url = '/' } = request;
   if (BREAKS_A_TARGET.test(url)) throw cannotPass();
   const named = namedByConnection(request.headers.connection);
-  let head = `${request.method} ${url} HTTP/1.1\r\nx-forwarded-for: ${client.path}\r\nx-forwarded-proto: ${client.protocol}\r\nx-request-id: ${exchange.requestId}\r\ntraceparent: ${exchange.traceparent}\r\n`;
+  let head = `${request.method} ${url} HTTP/1.1\r\n${whatWeKnow(exchange, client)}`;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]];
     const key = name.toLowerCase();
@@ -34,6 +35,11 @@ export function requestHead(exchange: Exchange, client: Client, framing: BodyFra
   // HTTP/1.0 knows requests without it, HTTP/1.1 does not
   if (request.headers.host === undefined) head += 'host: \r\n';
   return framing === 'chunked' ? `${head}transfer-encoding: chunked\r\n\r\n` : `${head}\r\n`;
+}
+
+function whatWeKnow({ requestId, traceparent, clientCertificate }: Exchange, client: Client): string {
+  const known = `x-forwarded-for: ${client.path}\r\nx-forwarded-proto: ${client.protocol}\r\nx-request-id: ${requestId}\r\ntraceparent: ${traceparent}\r\n`;
+  return clientCertificate === undefined ? known : `${known}client-cert: ${forwardedCertificate(clientCertificate)}\r\n`;
 }
 
 /** Whether a header of an answer, by its name in lower case, is for this connection only. */

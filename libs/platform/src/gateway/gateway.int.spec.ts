@@ -30,11 +30,11 @@ describe('the gateway', () => {
   it('drops what a stranger says about who it is, and what is meant for one connection, named or not', async () => {
     const replica = await upstream(ok);
     const gateway = await gatewayTo([replica.port]);
-    await raw(gateway.port, `GET ${manifest} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nTE: trailers\r\nX-Hop: 1\r\nAuthorization: Bearer t\r\nConnection: close, X-Hop, Authorization, Content-Length\r\n\r\n`);
+    await raw(gateway.port, `GET ${manifest} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nTE: trailers\r\nClient-Cert: :AAAA:\r\nClient-Cert-Chain: :AAAA:\r\nX-Hop: 1\r\nAuthorization: Bearer t\r\nConnection: close, X-Hop, Authorization, Content-Length\r\n\r\n`);
     const headers = replica.requests[0]?.headers ?? {};
     expect(JSON.stringify(headers)).not.toContain('6.6.6.6');
     expect(headers).toMatchObject({ 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http', authorization: 'Bearer t' });
-    for (const name of ['te', 'x-hop', 'forwarded', 'x-real-ip']) expect(headers).not.toHaveProperty(name);
+    for (const name of ['te', 'x-hop', 'forwarded', 'x-real-ip', 'client-cert', 'client-cert-chain']) expect(headers).not.toHaveProperty(name);
   });
 
   it('passes on what a trusted proxy in front says', async () => {

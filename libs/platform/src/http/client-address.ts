@@ -1,5 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { certificateOf } from './tls/client-certificate.js';
+import type { ClientCertificate } from './tls/client-certificate.js';
+import { ForwardedCertificates } from './tls/forwarded-certificate.js';
 
 /** Who a request comes from, and how it came to whoever took it from the client. */
 export interface Client {
@@ -39,19 +43,35 @@ export class Networks {
  */
 export class TrustedProxies {
   private readonly proxies: Networks;
+  private readonly certificates: ForwardedCertificates | undefined;
 
-  /** @param networks such as 10.0.0.0/8, fd00::/8 or 192.0.2.1 (isNetwork) */
-  constructor(networks: readonly string[]) {
+  /**
+   * @param networks such as 10.0.0.0/8, fd00::/8 or 192.0.2.1 (isNetwork)
+   * @param certificates whether they speak for the certificates of clients too: each of them then has to replace `Client-Cert`
+   */
+  constructor(networks: readonly string[], certificates = false) {
     this.proxies = new Networks(networks);
+    this.certificates = certificates ? new ForwardedCertificates() : undefined;
   }
 
   client(request: IncomingMessage): Client {
     const peer = plain(request.socket.remoteAddress ?? '');
-    if (this.proxies.isEmpty || !this.proxies.has(peer)) return { address: peer, protocol: 'http', path: peer };
+    const protocol = request.socket instanceof TLSSocket ? 'https' : 'http';
+    if (this.proxies.isEmpty || !this.proxies.has(peer)) return { address: peer, protocol, path: peer };
     const hops = [...headerList(request, 'x-forwarded-for'), peer];
     let from = hops.length - 1;
     while (from > 0 && this.proxies.has(hops[from] ?? '') && isIP(hops[from - 1] ?? '') !== 0) from -= 1;
-    return { address: hops[from] ?? peer, protocol: request.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http', path: hops.slice(from).join(', ') };
+    const said = request.headers['x-forwarded-proto'];
+    return { address: hops[from] ?? peer, protocol: said === 'https' || said === 'http' ? said : protocol, path: hops.slice(from).join(', ') };
+  }
+
+  /**
+   * Of the client. That of the connection, where the client made it; of a request that a trusted proxy forwards, what that has verified, and never
+   * the certificate by which the proxy shows who it is itself.
+   */
+  certificate(request: IncomingMessage): ClientCertificate | undefined {
+    const isForwarded = request.headers['x-forwarded-for'] !== undefined && this.proxies.has(request.socket.remoteAddress ?? '');
+    return isForwarded ? this.certificates?.read(request) : certificateOf(request.socket);
   }
 }
 

@@ -33,7 +33,7 @@ describe('a connection', () => {
     client.socket.write('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(100_000));
     await sleep(600);
     expect(begun).toBe(1);
-    expect(http.served.received()).toBeLessThanOrEqual(64 * 1024);
+    expect(http.served.received()).toBeLessThanOrEqual(64 * 1024 + http.handshakeBytes);
     release();
     // The head that the end of what was read cut has had its time, which is not the client's fault.
     expect(await client.until(({ received }) => received.includes('<5000>'), 10_000)).toBe(true);
@@ -63,7 +63,7 @@ describe('a connection', () => {
     const client = await http.connected({ handlers: { ping: async (_, exchange) => { begun++; await new Promise<void>((resolve) => (release = resolve)); exchange.reply(200, [], 'late'); } } });
     client.socket.write('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(100));
     await sleep(100);
-    client.socket.resetAndDestroy();
+    client.reset();
     release();
     await sleep(100);
     expect(begun).toBeLessThanOrEqual(2);

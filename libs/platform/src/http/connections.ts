@@ -15,6 +15,8 @@ export type CutReason = 'body_idle' | 'response_idle' | 'keep_alive';
 
 interface Connection {
   readonly socket: Socket;
+  /** What goes over the network: the socket itself, or the TCP connection below one of TLS. */
+  readonly wire: Socket;
   /** The latest of a pipeline: its body is the one being received, and every answer before its own is sent before its own. */
   request: IncomingMessage | undefined;
   response: ServerResponse | undefined;
@@ -24,6 +26,8 @@ interface Connection {
   bytesWritten: number;
   unsent: number;
   movedAt: number;
+  /** No request but the one that runs, if any, is to come on it. */
+  retired: boolean;
   /** Set once the connection has got its last answer outside of any request: it is cut at that time whatever it does. */
   cutAt: number;
 }
@@ -45,15 +49,16 @@ export class Connections {
 
   constructor(private readonly patience: Patience, private readonly onCut: (reason: CutReason) => void) {}
 
-  accept(socket: Socket): void {
-    const connection: Connection = { socket, request: undefined, response: undefined, held: 0, bytesRead: 0, bytesWritten: 0, unsent: 0, movedAt: performance.now(), cutAt: Infinity };
+  /** @param wire the TCP connection below `socket`, where that is one of TLS */
+  accept(socket: Socket, wire = socket): void {
+    const connection: Connection = { socket, wire, retired: false, request: undefined, response: undefined, held: 0, bytesRead: 0, bytesWritten: 0, unsent: 0, movedAt: performance.now(), cutAt: Infinity };
     this.open.set(socket, connection);
     // Node reads on whenever it wants more of a body, and when a response ends; this listener comes after node's own and has the last word.
     socket.on('resume', () => connection.held > 0 && socket.pause());
     socket.once('close', () => {
       this.open.delete(socket);
-      this.closedRead += socket.bytesRead;
-      this.closedWritten += socket.bytesWritten;
+      this.closedRead += wire.bytesRead;
+      this.closedWritten += wire.bytesWritten;
     });
   }
 
@@ -64,11 +69,11 @@ export class Connections {
     connection.request = request;
     connection.response = response;
     if (response.socket === null) this.hold(connection, request, response, start);
-    else this.start(request, response, start);
+    else this.start(connection, request, response, start);
   }
 
-  private start(request: IncomingMessage, response: ServerResponse, start: StartAnswer): void {
-    if (this.draining) response.shouldKeepAlive = false;
+  private start({ retired }: Connection, request: IncomingMessage, response: ServerResponse, start: StartAnswer): void {
+    if (this.draining || retired) response.shouldKeepAlive = false;
     start(request, response);
   }
 
@@ -85,7 +90,7 @@ export class Connections {
       connection.held--;
       if (socket.destroyed) return;
       if (connection.held === 0) socket.resume();
-      this.start(request, response, start);
+      this.start(connection, request, response, start);
     }));
   }
 
@@ -125,6 +130,17 @@ export class Connections {
     }
   }
 
+  /** Ends the connections that `which` names: those that nobody uses now, the others when the answer to their request is sent. */
+  retire(which: (socket: Socket) => boolean): void {
+    for (const connection of this.open.values()) {
+      const { socket, response } = connection;
+      if (!which(socket)) continue;
+      connection.retired = true;
+      if (response !== undefined && !response.headersSent) response.shouldKeepAlive = false;
+      if (waitingForClient(connection) === 'keep_alive') socket.destroy();
+    }
+  }
+
   private limit(reason: CutReason): number {
     if (reason === 'body_idle') return this.patience.bodyIdleMs;
     return reason === 'response_idle' ? this.patience.responseIdleMs : this.patience.keepAliveMs;
@@ -144,9 +160,9 @@ export class Connections {
   /** Bytes on the wire since the start, heads included. */
   get bytes(): { readonly received: number; readonly sent: number } {
     let [received, sent] = [this.closedRead, this.closedWritten];
-    for (const { socket } of this.open.values()) {
-      received += socket.bytesRead;
-      sent += socket.bytesWritten;
+    for (const { wire } of this.open.values()) {
+      received += wire.bytesRead;
+      sent += wire.bytesWritten;
     }
     return { received, sent };
   }
@@ -155,7 +171,7 @@ export class Connections {
    * Stops listening, closes what is idle, lets running requests finish with `Connection: close`, and after `milliseconds` destroys the rest.
    * Gives how many were destroyed.
    */
-  async drain(server: Server, milliseconds: number): Promise<number> {
+  async drain(server: Pick<Server, 'close' | 'closeIdleConnections'>, milliseconds: number): Promise<number> {
     this.draining = true;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const { request, response, socket } of this.open.values()) {
@@ -189,8 +205,8 @@ function waitingForClient({ socket, request, response, held }: Connection): CutR
 }
 
 function hasMoved(connection: Connection): boolean {
-  const { bytesRead, bytesWritten } = connection.socket;
-  const unsent = unsentBytes(connection.socket);
+  const { bytesRead, bytesWritten } = connection.wire;
+  const unsent = unsentBytes(connection.wire);
   const moved = bytesRead !== connection.bytesRead || bytesWritten !== connection.bytesWritten || unsent !== connection.unsent;
   connection.bytesRead = bytesRead;
   connection.bytesWritten = bytesWritten;

@@ -5,6 +5,8 @@ import type { Span } from '../telemetry/span.js';
 import { traceparentOf } from '../telemetry/trace-context.js';
 import { NOBODY, UNCONDITIONAL } from './caller.js';
 import type { Caller, Conditions } from './caller.js';
+import { certificateOf } from './tls/client-certificate.js';
+import type { ClientCertificate } from './tls/client-certificate.js';
 
 /** Flat list: name, value, name, value. Node writes it with less work than an object. */
 export type HeaderList = readonly string[];
@@ -31,7 +33,17 @@ export class Exchange {
   private id: string | undefined;
   private trace: string | undefined;
 
-  constructor(readonly request: IncomingMessage, readonly response: ServerResponse) {}
+  /** @param findCertificate whose word about the client's certificate counts; the connection's alone unless given */
+  constructor(
+    readonly request: IncomingMessage,
+    readonly response: ServerResponse,
+    private readonly findCertificate: (request: IncomingMessage) => ClientCertificate | undefined = ({ socket }) => certificateOf(socket),
+  ) {}
+
+  /** Of the client, verified, or undefined. Who that is, if anybody, is for the guard to say (loginOf). */
+  get clientCertificate(): ClientCertificate | undefined {
+    return this.findCertificate(this.request);
+  }
 
   get principal(): string {
     return this.caller.principal;

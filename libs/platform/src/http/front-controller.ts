@@ -6,6 +6,7 @@ import { writeError } from './error-writer.js';
 import type { ReportError } from './error-writer.js';
 import { Exchange } from './exchange.js';
 import type { Guard, Handlers } from './handler.js';
+import type { ClientCertificate } from './tls/client-certificate.js';
 import { endRequestSpan, traceRequest } from './request-span.js';
 
 /** What is told about each answered request. `kind` is undefined where the request could not be parsed. */
@@ -17,6 +18,8 @@ export interface FrontControllerOptions {
   readonly guard: Guard;
   readonly observe: ObserveRequest;
   readonly report: ReportError;
+  /** Whose word about the certificate of a client counts; its connection's alone unless given. */
+  readonly certificateOf?: (request: IncomingMessage) => ClientCertificate | undefined;
   /** Without it no trace is recorded. */
   readonly telemetry?: Telemetry;
 }
@@ -31,7 +34,7 @@ export class FrontController {
   /** Never throws and never rejects. */
   handle(incoming: IncomingMessage, response: ServerResponse, expectsContinue = false): void {
     const startedAt = performance.now();
-    const exchange = new Exchange(incoming, response);
+    const exchange = new Exchange(incoming, response, this.options.certificateOf);
     const { telemetry } = this.options;
     if (telemetry === undefined) this.answer(exchange, expectsContinue, startedAt);
     else traceRequest(telemetry, exchange, startedAt, () => this.answer(exchange, expectsContinue, startedAt));

@@ -1,48 +1,25 @@
 import { STATUS_CODES, createServer } from 'node:http';
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerResponse } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { errorBody, unsupported } from '@waybill/oci';
 import type { OciError } from '@waybill/oci';
 import { Connections } from './connections.js';
-import type { CutReason, Patience, StartAnswer } from './connections.js';
+import type { CutReason, StartAnswer } from './connections.js';
 import { writeError } from './error-writer.js';
 import { ALWAYS, Exchange } from './exchange.js';
 import { hostFault } from './host-header.js';
-
-export interface HttpLimits extends Patience {
-  /** Of one request's line and headers together. */
-  readonly maxHeaderBytes: number;
-  readonly headersTimeoutMs: number;
-  readonly maxConnections: number;
-  /** How long a stopping server waits for running requests. */
-  readonly drainMs: number;
-}
-
-/** What limits one process (wire-protocol U9 and section 7 point 13). */
-export const HTTP_LIMITS: HttpLimits = {
-  // Tokens of some providers take 8 KiB, and a 16 KiB head is what node and common proxies allow.
-  maxHeaderBytes: 16 * 1024,
-  // From the first byte to the last, not between bytes: a head fits into a few packets, so this bounds a slow-loris absolutely.
-  headersTimeoutMs: 20_000,
-  // Without one byte of the body. There is no limit for the whole body: a layer of 100 GiB over a slow line is legitimate. A client that sends
-  // a byte a minute is therefore not cut; what it can hold is one connection out of maxConnections, an upload session that expires by
-  // itself, and what it sent: 10 KiB for the connection, up to 1 MiB of a blob that is not written yet (measured 0.95 MB), up to 4 MiB of
-  // a manifest (3.1 MB), of which all connections together get 256 MiB (read-body.ts).
-  bodyIdleMs: 60_000,
-  // Without one byte of the answer taken. Long, because the kernel's send buffer hides slow progress (see connections.ts): at its
-  // largest, 4 MiB, a client that reads 5 KiB/s is still seen to move within this time.
-  responseIdleMs: 300_000,
-  // Above the 60 s of common proxies, so that it is they who close, and never in the middle of a request of theirs.
-  keepAliveMs: 75_000,
-  maxConnections: 10_000,
-  drainMs: 30_000,
-  sweepMs: 5_000,
-};
+import type { HttpLimits } from './limits.js';
+import type { Handshakes } from './tls/handshakes.js';
+import { createTlsServer, followHandshakes, renewContext } from './tls/tls-server.js';
+import type { TlsErrorReason, TlsListener } from './tls/tls-server.js';
+import type { TlsMaterial } from './tls/tls-material.js';
+import { forgetCertificate } from './tls/client-certificate.js';
 
 /** Milliseconds for which a connection that got a last answer is still read, so that a reset does not overtake the answer. */
 const LINGER_MS = 2_000;
 
-export type ClientErrorReason = 'malformed' | 'header_overflow' | 'headers_timeout' | 'reset' | 'connection_limit' | Exclude<CutReason, 'keep_alive'>;
+export type ClientErrorReason = 'malformed' | 'header_overflow' | 'headers_timeout' | 'reset' | 'connection_limit' | 'tls' | TlsErrorReason | Exclude<CutReason, 'keep_alive'>;
 
 export interface HttpServerOptions {
   readonly limits: HttpLimits;
@@ -51,20 +28,63 @@ export interface HttpServerOptions {
   /** Answers every other path. */
   readonly other: RequestListener;
   readonly onClientError: (reason: ClientErrorReason) => void;
+  /** Without it the server speaks plain http. */
+  readonly tls?: TlsListener;
 }
 
 export interface HttpServer {
   readonly server: Server;
+  /** Connections that are open, the ones whose TLS handshake is not done included. */
+  readonly size: number;
+  /**
+   * Handshakes from now on use `material`. Running connections go on; where clients are judged by something else than `before`, those that had a
+   * certificate are nobody's and end with their request. Throws, and changes nothing, where OpenSSL does not take the material.
+   */
+  useMaterial(material: TlsMaterial, before: TlsMaterial): void;
   readonly connections: Connections;
   /** Stops listening and ends every connection, the running requests' after they are done or after `drainMs`. Gives how many were cut short. */
   close(): Promise<number>;
 }
 
-/** A node:http server that does not listen yet. */
+/** A node:http or node:https server that does not listen yet. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { limits, registry, other, onClientError } = options;
+  const { limits, tls, onClientError } = options;
   const connections = new Connections(limits, (reason) => reason !== 'keep_alive' && onClientError(reason));
-  const server = createServer({
+  const secure = tls && createTlsServer(serverOptions(limits), tls);
+  const server = secure ?? createServer(serverOptions(limits));
+  server.timeout = 0;
+  server.maxRequestsPerSocket = 0;
+  server.maxConnections = limits.maxConnections;
+  server.on('drop', () => onClientError('connection_limit'));
+  const handshakes = secure && acceptSecure(secure, connections, onClientError);
+  if (secure === undefined) server.on('connection', (socket) => connections.accept(socket));
+  answerRequests(server, connections, options);
+  const sweep = setInterval(() => connections.sweep(), limits.sweepMs).unref();
+  return {
+    server,
+    connections,
+    get size() {
+      return connections.size + (handshakes?.size ?? 0);
+    },
+    useMaterial: (material, before) => {
+      if (secure === undefined || tls === undefined) throw new Error('The server speaks plain http: it has no certificate to renew.');
+      renewContext(secure, tls.settings, material);
+      if (material.trust !== before.trust) connections.retire(forgetCertificate);
+    },
+    close: async () => {
+      try {
+        const drained = connections.drain(server, limits.drainMs);
+        handshakes?.destroy();
+        return await drained;
+      } finally {
+        clearInterval(sweep);
+      }
+    },
+  };
+}
+
+function serverOptions(limits: HttpLimits): ServerOptions {
+  return {
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutMs,
     connectionsCheckingInterval: Math.min(limits.sweepMs, limits.headersTimeoutMs),
@@ -76,12 +96,19 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     insecureHTTPParser: false,
     // Refused by us instead (host-header.ts).
     requireHostHeader: false,
+  };
+}
+
+function acceptSecure(server: TlsServer, connections: Connections, onClientError: HttpServerOptions['onClientError']): Handshakes {
+  return followHandshakes(server, {
+    onSecure: (socket, wire) => connections.accept(socket, wire),
+    onFailed: onClientError,
+    plainAnswer: lastAnswer(unsupported('this address speaks TLS: use https:// instead of http://', 400)),
   });
-  server.timeout = 0;
-  server.maxRequestsPerSocket = 0;
-  server.maxConnections = limits.maxConnections;
-  server.on('connection', (socket) => connections.accept(socket));
-  server.on('drop', () => onClientError('connection_limit'));
+}
+
+function answerRequests(server: Server, connections: Connections, options: HttpServerOptions): void {
+  const { registry, other, onClientError } = options;
   const answer: StartAnswer = (request, response) => {
     const fault = hostFault(request);
     if (fault !== undefined) refuseHost(fault, request, response, onClientError);
@@ -100,15 +127,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   // An expectation other than 100-continue may be ignored (RFC 9110 section 10.1.1); node's own 417 would lack our headers.
   server.on('checkExpectation', (request, response) => connections.serve(request, response, answer));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, connections, options));
-  const sweep = setInterval(() => connections.sweep(), limits.sweepMs).unref();
-  const close = async (): Promise<number> => {
-    try {
-      return await connections.drain(server, limits.drainMs);
-    } finally {
-      clearInterval(sweep);
-    }
-  };
-  return { server, connections, close };
 }
 
 /** Whether the request is one of `/v2/`. A target in absolute form, which servers have to accept (RFC 9112 section 3.2.2), loses its origin. */
@@ -141,6 +159,12 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket, connections: Conne
     socket.destroy();
     return;
   }
+  // What came is not what was sent: nothing more can be said on such a connection.
+  if (error.code?.startsWith('ERR_SSL_') === true) {
+    onClientError('tls');
+    socket.destroy();
+    return;
+  }
   // Not the client's delay. Node times this head no more: only keepAliveMs bounds it, as a slow body. Ending the connection instead, with
   // bytes unread, would reset it and lose the answers that are on their way.
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && connections.isHeld(socket)) return;
@@ -152,11 +176,16 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket, connections: Conne
     socket.destroy();
     return;
   }
+  socket.end(lastAnswer(refusal));
+}
+
+/** An answer outside of any request, after which the connection ends. */
+function lastAnswer(refusal: OciError): string {
   const body = errorBody(refusal);
   const fields = ['Connection', 'close', 'Content-Type', 'application/json', ...ALWAYS, 'Content-Length', String(Buffer.byteLength(body))];
   let head = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n`;
   for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
-  socket.end(`${head}\r\n${body}`);
+  return `${head}\r\n${body}`;
 }
 
 function describe(error: NodeJS.ErrnoException, limits: HttpLimits): { readonly reason: ClientErrorReason; readonly refusal: OciError } {

@@ -17,8 +17,14 @@ import { logAccess } from './logging.js';
 import type { Logger } from './logging.js';
 import { createMetricsServer } from './metrics-server.js';
 import type { Metrics } from '../metrics/metrics.js';
-import { HTTP_LIMITS, createHttpServer } from './server.js';
-import type { HttpLimits, HttpServer } from './server.js';
+import { HTTP_LIMITS } from './limits.js';
+import type { HttpLimits } from './limits.js';
+import { createHttpServer } from './server.js';
+import type { HttpServer } from './server.js';
+import { readTlsMaterial } from './tls/tls-material.js';
+import type { TlsSettings } from './tls/tls-material.js';
+import { TlsReload } from './tls/tls-reload.js';
+import type { TlsListener } from './tls/tls-server.js';
 
 export interface Address {
   readonly host: string;
@@ -35,6 +41,8 @@ export interface HttpOptions {
   /** Without it there is no second listener. */
   readonly metricsAddress?: Address;
   readonly limits?: Partial<HttpLimits>;
+  /** Without it the main address speaks plain http. */
+  readonly tls?: TlsSettings | undefined;
   /** Whose word about a client's address the access log takes; nobody's unless given. */
   readonly trusted?: TrustedProxies;
   /** Milliseconds between not being ready and not listening: whoever sends requests here takes notice meanwhile. 0 unless given. */
@@ -68,6 +76,7 @@ interface Front {
   readonly health: Health;
   readonly metricsServer: Server | undefined;
   readonly http: HttpServer;
+  readonly reload: TlsReload | undefined;
   /** Nest is there only after its server is; nothing listens before both are. */
   readonly setOther: (answer: RequestListener) => void;
 }
@@ -80,7 +89,7 @@ export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
   refuseSameAddress(options);
   // Nest and Fastify are 0.3 s and 40 MB: who imports this library and serves no HTTP does not load them.
   const { createShell } = await import('./nest-shell.js');
-  const front = createFront(options);
+  const front = createFront(options, options.tls && { settings: options.tls, material: await readTlsMaterial(options.tls) });
   let app: INestApplication | undefined;
   try {
     const shell = await createShell({ module: options.module, server: front.http.server, health: front.health, logger: options.logger });
@@ -97,13 +106,15 @@ export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
   }
 }
 
-function createFront(options: HttpOptions): Front {
+function createFront(options: HttpOptions, tls: TlsListener | undefined): Front {
   const { logger, metrics } = options;
+  const trusted = options.trusted ?? new TrustedProxies([]);
   const health = new Health(options.checks, (check, err) => logger.warn({ check, err }, 'a health check failed'));
   const controller = new FrontController({
     handlers: options.handlers,
     guard: options.guard,
-    observe: observer(logger, metrics, options.trusted ?? new TrustedProxies([])),
+    observe: observer(logger, metrics, trusted),
+    certificateOf: (request) => trusted.certificate(request),
     report: (err, exchange) => reportError(logger, err, exchange),
     // one that records nothing is not even asked
     ...(options.telemetry === undefined || options.telemetry === NO_TELEMETRY ? {} : { telemetry: options.telemetry }),
@@ -114,15 +125,34 @@ function createFront(options: HttpOptions): Front {
     registry: (request, response, expectsContinue) => controller.handle(request, response, expectsContinue),
     other: (request, response) => other(request, response),
     onClientError: (reason) => metrics.clientError(reason),
+    ...(tls === undefined ? {} : { tls }),
   });
   gaugeConnections(metrics, http);
+  const reload = tls && followFiles(tls, http, options);
   gaugeChecks(metrics, health, options.checks);
   gaugeSpans(metrics, options.telemetry ?? NO_TELEMETRY);
-  return { health, http, metricsServer: options.metricsAddress && createMetricsServer(metrics, health), setOther: (answer) => (other = answer) };
+  return { health, http, reload, metricsServer: options.metricsAddress && createMetricsServer(metrics, health), setOther: (answer) => (other = answer) };
 }
 
-function gaugeConnections(metrics: Metrics, { connections }: HttpServer): void {
-  metrics.gauge('waybill_http_open_connections', () => connections.size);
+function followFiles({ settings, material }: TlsListener, http: HttpServer, { logger, metrics }: HttpOptions): TlsReload {
+  const reload = new TlsReload({
+    settings,
+    material,
+    use: (next, before) => {
+      http.useMaterial(next, before);
+      logger.info({ certificate: settings.certFile, expires: next.expires }, 'the TLS files have changed: new connections get the new certificate');
+    },
+    onRefused: (err) => logger.error({ err }, 'the TLS files have changed and cannot be used: the old ones stay'),
+  });
+  metrics.counter('waybill_tls_reloads_total', () => reload.counts.loaded, { outcome: 'loaded' });
+  metrics.counter('waybill_tls_reloads_total', () => reload.counts.refused, { outcome: 'refused' });
+  metrics.gauge('waybill_tls_certificate_expires_seconds', () => reload.material.expires.getTime() / 1000);
+  return reload;
+}
+
+function gaugeConnections(metrics: Metrics, http: HttpServer): void {
+  const { connections } = http;
+  metrics.gauge('waybill_http_open_connections', () => http.size);
   metrics.gauge('waybill_http_open_requests', () => connections.requests);
   metrics.counter('waybill_http_bytes_received_total', () => connections.bytes.received);
   metrics.counter('waybill_http_bytes_sent_total', () => connections.bytes.sent);
@@ -196,8 +226,9 @@ function refused(error: unknown, address: string, key: string): Error {
   }
 }
 
-async function stop({ health, http, metricsServer }: Front, app: INestApplication | undefined, { logger, graceMs = 0 }: HttpOptions): Promise<void> {
+async function stop({ health, http, reload, metricsServer }: Front, app: INestApplication | undefined, { logger, graceMs = 0 }: HttpOptions): Promise<void> {
   health.stop();
+  reload?.stop();
   if (graceMs > 0 && http.server.listening) await sleep(graceMs);
   try {
     const cut = await http.close();

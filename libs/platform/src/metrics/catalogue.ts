@@ -42,6 +42,8 @@ export const METRICS = {
   waybill_http_open_requests: { type: 'gauge', help: 'Requests whose answer is not sent yet.', roles: METRIC_ROLES },
   waybill_http_bytes_received_total: { type: 'counter', help: 'Bytes on the wire of the main address, heads included.', roles: METRIC_ROLES },
   waybill_http_bytes_sent_total: { type: 'counter', help: 'Bytes on the wire of the main address, heads included.', roles: METRIC_ROLES },
+  waybill_tls_reloads_total: { type: 'counter', help: 'Looks at the TLS files by what came of those that had changed: loaded, or refused at each look as long as they cannot be used.', roles: METRIC_ROLES, labels: ['outcome'], onlyIf: 'http.tls.certFile is set' },
+  waybill_tls_certificate_expires_seconds: { type: 'gauge', help: 'When the certificate that is served ends, as Unix time.', roles: METRIC_ROLES, onlyIf: 'http.tls.certFile is set' },
   waybill_telemetry_spans_total: { type: 'counter', help: 'Spans by what became of them: exported, failed (the collector did not take them) or dropped (too many waited).', roles: METRIC_ROLES, labels: ['outcome'] },
   waybill_gateway_replicas: { type: 'gauge', help: 'Replicas of a service, by what the gateway knows of them.', roles: ['gateway'], labels: ['service', 'state'] },
   waybill_gateway_retries_total: { type: 'counter', help: 'Requests that went to another replica because the first one was not there.', roles: ['gateway'] },

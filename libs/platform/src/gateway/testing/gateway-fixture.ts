@@ -5,6 +5,7 @@ import type { Server, Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TrustedProxies } from '../../http/client-address.js';
+import type { TlsListener } from '../../http/tls/tls-server.js';
 import { serve } from '../../http/testing/http-fixture.js';
 import type { ServedRegistry } from '../../http/testing/http-fixture.js';
 import { Gateway } from '../gateway.js';
@@ -72,12 +73,12 @@ export async function rawUpstream(answer: (socket: Socket, head: string) => unkn
   return { port: portOf(server), sockets };
 }
 
-export async function gatewayTo(ports: readonly number[], { trusted = [], probeMs = 60_000, answerMs = 5_000, onState }: { trusted?: string[]; probeMs?: number; answerMs?: number; onState?: (replica: Replica) => void } = {}): Promise<ServedRegistry & { gateway: Gateway; service: Service }> {
+export async function gatewayTo(ports: readonly number[], { trusted = [], tls, probeMs = 60_000, answerMs = 5_000, onState }: { trusted?: string[]; tls?: TlsListener; probeMs?: number; answerMs?: number; onState?: (replica: Replica) => void } = {}): Promise<ServedRegistry & { gateway: Gateway; service: Service }> {
   const service = new Service({ name: 'manifests', addresses: ports.map((port) => ({ host: '127.0.0.1', port })), answerMs, probeMs, ...(onState && { onState }) });
   const gateway = new Gateway([service], new TrustedProxies(trusted));
   await gateway.start();
   const to = gateway.to(service);
-  const served = await serve({ handlers: { ping: to, getManifest: to, headManifest: to, putManifest: to, getBlob: to, appendUpload: to, deleteManifest: to } });
+  const served = await serve({ handlers: { ping: to, getManifest: to, headManifest: to, putManifest: to, getBlob: to, appendUpload: to, deleteManifest: to }, tls });
   ends.push(() => gateway.stop(), () => served.close());
   return { ...served, gateway, service };
 }

@@ -2,12 +2,17 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectSecurely, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { RequestKind } from '@waybill/oci';
 import type { Exchange } from '../exchange.js';
 import { FrontController } from '../front-controller.js';
 import type { Guard, Handlers } from '../handler.js';
-import { HTTP_LIMITS, createHttpServer } from '../server.js';
-import type { ClientErrorReason, HttpLimits } from '../server.js';
+import { HTTP_LIMITS } from '../limits.js';
+import type { HttpLimits } from '../limits.js';
+import { createHttpServer } from '../server.js';
+import type { ClientErrorReason, HttpServer } from '../server.js';
+import type { TlsListener } from '../tls/tls-server.js';
+import { serverTls } from './tls-fixture.js';
 
 /** A server as startHttp makes it, without Nest: paths outside `/v2/` are answered `other`. */
 export interface ServedRegistry {
@@ -16,6 +21,7 @@ export interface ServedRegistry {
   readonly observed: { readonly kind: RequestKind | undefined; readonly status: number }[];
   readonly reported: unknown[];
   readonly clientErrors: ClientErrorReason[];
+  readonly http: HttpServer;
   /** Bytes read from all connections. */
   received(): number;
   close(): Promise<number>;
@@ -25,9 +31,10 @@ export interface ServeOptions {
   readonly handlers?: Partial<Handlers>;
   readonly guard?: Guard;
   readonly limits?: Partial<HttpLimits>;
+  readonly tls?: TlsListener | undefined;
 }
 
-export async function serve({ handlers = {}, guard = () => undefined, limits = {} }: ServeOptions): Promise<ServedRegistry> {
+export async function serve({ handlers = {}, guard = () => undefined, limits = {}, tls }: ServeOptions): Promise<ServedRegistry> {
   const observed: { kind: RequestKind | undefined; status: number }[] = [];
   const reported: unknown[] = [];
   const clientErrors: ClientErrorReason[] = [];
@@ -42,11 +49,12 @@ export async function serve({ handlers = {}, guard = () => undefined, limits = {
     registry: (request, response, expectsContinue) => controller.handle(request, response, expectsContinue),
     other: (_, response) => response.end('other'),
     onClientError: (reason) => clientErrors.push(reason),
+    ...(tls === undefined ? {} : { tls }),
   });
   http.server.listen(0, '127.0.0.1');
   await once(http.server, 'listening');
   const { port } = addressOf(http.server.address());
-  return { port, url: `http://127.0.0.1:${port}`, observed, reported, clientErrors, received: () => http.connections.bytes.received, close: () => http.close() };
+  return { port, url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`, observed, reported, clientErrors, http, received: () => http.connections.bytes.received, close: () => http.close() };
 }
 
 function addressOf(address: AddressInfo | string | null): AddressInfo {
@@ -68,13 +76,26 @@ export const takeBodies: ServeOptions = {
   },
 };
 
+/** From now on every ServerPerTest of this module speaks TLS: a spec that is imported after this runs over it. */
+export function overTls(): void {
+  ServerPerTest.secure = serverTls().then((tls) => {
+    // of fetch
+    setDefaultCACertificates([...getCACertificates(), tls.material.cert.toString()]);
+    return tls;
+  });
+}
+
 /** A server for each test of a file, with limits so short that a spec takes seconds, and connections to it; all end with the test. */
 export class ServerPerTest {
+  static secure: Promise<TlsListener> | undefined;
   private running: ServedRegistry | undefined;
+  private tls: TlsListener | undefined;
   private readonly clients: RawClient[] = [];
 
   /** Call it at the top of the spec. */
   constructor() {
+    const { secure } = ServerPerTest;
+    if (secure !== undefined) beforeAll(async () => void (this.tls = await secure));
     afterEach(async () => {
       for (const { socket } of this.clients.splice(0)) socket.destroy();
       await this.running?.close();
@@ -86,21 +107,26 @@ export class ServerPerTest {
     return this.running;
   }
 
+  /** Bytes that a connection receives at most before its first request: of the handshake. */
+  get handshakeBytes(): number {
+    return this.tls === undefined ? 0 : 4096;
+  }
+
   /** A connection to a new server; the one before ends. */
   async connected(options: ServeOptions = {}): Promise<RawClient> {
     await this.running?.close();
-    this.running = await serve({ ...options, limits: { ...SHORT_LIMITS, ...options.limits } });
+    this.running = await serve({ tls: this.tls, ...options, limits: { ...SHORT_LIMITS, ...options.limits } });
     return this.connectAgain();
   }
 
   async connectAgain(): Promise<RawClient> {
-    const client = await RawClient.open(this.served.port);
+    const client = await RawClient.open(this.served.port, this.tls?.material.cert);
     this.clients.push(client);
     return client;
   }
 }
 
-/** A TCP connection that keeps all it received; for requests that no client library would send. */
+/** A TCP connection, or one of TLS, that keeps all it received; for requests that no client library would send. */
 export class RawClient {
   received = '';
   /** The server has sent FIN or RST. */
@@ -108,16 +134,27 @@ export class RawClient {
   /** The reset, where the connection did not end well. */
   failure: Error | undefined;
 
-  private constructor(readonly socket: Socket) {
+  private constructor(readonly socket: Socket, private readonly wire: Socket) {
     socket.setEncoding('latin1').on('data', (text) => (this.received += text));
     socket.on('end', () => (this.ended = true)).on('close', () => (this.ended = true));
     socket.on('error', (error) => (this.failure = error));
   }
 
-  static async open(port: number): Promise<RawClient> {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    await once(socket, 'connect');
-    return new RawClient(socket);
+  /** @param ca of the server, where it speaks TLS */
+  static async open(port: number, ca?: Buffer): Promise<RawClient> {
+    const wire = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    await once(wire, 'connect');
+    if (ca === undefined) return new RawClient(wire, wire);
+    const socket = connectSecurely({ socket: wire, ca: [ca], servername: 'localhost' });
+    const client = new RawClient(socket, wire);
+    // a server that is full ends the connection instead
+    await client.until(({ ended }) => ended || socket.getCipher() !== undefined && socket.authorized);
+    return client;
+  }
+
+  /** Ends the connection by RST. */
+  reset(): void {
+    this.wire.resetAndDestroy();
   }
 
   /** Sends the lines of a head, the empty line, and the body. `Host` is given. */

@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
 import { Sealer, verifyLog } from '@waybill/event-log/postgres';
 import { parseRepositoryName } from '@waybill/oci';
+import type { Database } from '@waybill/platform';
 import type { OwnClaim } from './claims.js';
 import { LogRevocations } from './log-revocations.js';
 import { accessFixture, ORDER } from './testing/access-fixture.js';
@@ -144,8 +145,8 @@ describe('what was taken back', () => {
     await feed.start();
     expect(feed.age()).toBeLessThan(2);
     const failures: unknown[] = [];
-    const away = { ...at.database, sql: () => Promise.reject(new Error('away')) };
-    const deaf = new LogRevocations(Object.assign(Object.create(at.database), away), { horizon: 900, failed: (error) => failures.push(error), everyMs: 10 });
+    const away: Database = Object.create(at.database, { sql: { value: () => Promise.reject(new Error('away')) } });
+    const deaf = new LogRevocations(away, { horizon: 900, failed: (error) => failures.push(error), everyMs: 10 });
     await expect(deaf.start()).rejects.toThrow('away');
     expect(deaf.age()).toBe(Infinity);
   });

@@ -64,3 +64,5 @@ export { readPublicKeys, SigningKeyTable } from './signing-key-table.js';
 export type { SigningKeyRow } from './signing-key-table.js';
 export { LocalIdentityProvider } from './local/local-identity-provider.js';
 export { LastUse } from './local/last-use.js';
+export { AccessHistory } from './access-history.js';
+export type { AccessAt } from './access-history.js';

@@ -21,7 +21,7 @@ const GRANTS: Statement = {
     ORDER BY id`,
 };
 
-interface GrantRow {
+export interface GrantRow {
   readonly id: string;
   readonly organisation: string | null;
   readonly kind: Subject['kind'];
@@ -53,7 +53,8 @@ export class SqlGrantSource extends GrantSource {
   }
 }
 
-function grantOf({ id, organisation, kind, subject, effect, repositories, tags, actions, role, until, networks }: GrantRow): Grant {
+/** With the actions of a built-in role where it names one. */
+export function grantOf({ id, organisation, kind, subject, effect, repositories, tags, actions, role, until, networks }: GrantRow): Grant {
   return {
     id, organisation, effect, repositories,
     subject: kind === 'everybody' ? { kind } : { kind, id: subject },
@@ -65,7 +66,7 @@ function grantOf({ id, organisation, kind, subject, effect, repositories, tags, 
 }
 
 /** An organisation that may be used from some networks only allows nothing elsewhere. A deny stays as wide as it was. A grant of all organisations becomes one of each. */
-function fenced(grant: Grant, organisations: readonly string[], fences: ReadonlyMap<string, readonly string[]>): Grant[] {
+export function fenced(grant: Grant, organisations: readonly string[], fences: ReadonlyMap<string, readonly string[]>): Grant[] {
   if (grant.effect === 'deny') return [grant];
   return (grant.organisation === null ? organisations : [grant.organisation]).map((organisation) => {
     const networks = fences.get(organisation);

@@ -37,6 +37,9 @@ describe('the signing keys of all replicas', () => {
     expect(await states()).toEqual(['k1 retired', 'k2 active']);
     expect(await published()).toEqual(['k1', 'k2']);
     await table.add(key('k3'));
+    // one that knows an older active key is too late
+    await table.rotate('k1', 0);
+    expect(await states()).toEqual(['k1 retired', 'k2 active', 'k3 next']);
     await table.rotate('k2', 0);
     expect(await published()).toEqual(['k1', 'k3']);
     await table.rotate('k3', 0);

@@ -99,6 +99,8 @@ describe('an organisation that may be used from some networks', () => {
       ['10.1.2.3', 'push', 'fenced/app', true], ['10.2.0.1', 'push', 'fenced/app', false], ['192.0.2.1', 'push', 'fenced/app', false], ['10.1.2.3', 'push', 'fenced/secret', false],
       ['10.9.9.9', 'delete', 'fenced/app', true], ['192.0.2.1', 'delete', 'fenced/app', false], ['192.0.2.1', 'delete', 'acme/web', true], ['10.0.0.1', 'pull', 'fenced/open', true], ['192.0.2.1', 'pull', 'fenced/open', false],
     ];
+    const denies = (await source.grantsFor(erin, ['fenced'])).filter(({ effect }) => effect === 'deny');
+    expect(denies).toEqual([expect.not.objectContaining({ from: expect.anything() })]);
     for (const [address, action, name, allowed] of table) expect([address, action, name, await may(erin, action, name, address)]).toEqual([address, action, name, allowed]);
   });
 

@@ -723,6 +723,7 @@ CREATE FUNCTION access.note_actor_v1(p_kind text, p_name text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_ref text;
 BEGIN
+  p_name := left(p_name, 512);                     -- another server may call people what it likes
   IF p_kind IN ('user', 'robot') THEN PERFORM access.refuse('kind', 'users and robots have an actor already'); END IF;
   SELECT a.ref INTO v_ref FROM es.actor a WHERE a.kind = p_kind AND a.name = p_name AND a.kind NOT IN ('user', 'robot');
   IF NOT FOUND THEN

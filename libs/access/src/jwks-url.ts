@@ -20,23 +20,16 @@ const START = 30_000;
  * larger than a set of keys.
  */
 export class JwksUrl extends ReloadingKeySet {
-  private readonly url: string;
-
   constructor({ url, everyMs, startMs = START, ...events }: JwksUrlOptions) {
-    super({ ...events, everyMs, startMs });
-    this.url = url;
+    super(url, { ...events, everyMs, startMs });
   }
 
   protected async load(): Promise<readonly VerificationKey[]> {
-    try {
-      return keysOfJwks(await this.fetchText());
-    } catch (error) {
-      throw new Error(`the keys at ${this.url} cannot be used: ${describe(error)}`, { cause: error });
-    }
+    return keysOfJwks(await this.fetchText());
   }
 
   private async fetchText(): Promise<string> {
-    const response = await fetch(this.url, { redirect: 'manual', headers: { accept: 'application/json' }, signal: AbortSignal.timeout(TIMEOUT) });
+    const response = await fetch(this.where, { redirect: 'manual', headers: { accept: 'application/json' }, signal: AbortSignal.timeout(TIMEOUT) });
     if (response.status !== 200) {
       await response.body?.cancel();
       throw new Error(`the answer has the status ${response.status}, expected 200${response.status >= 300 && response.status < 400 ? ': redirects are not followed' : ''}`);
@@ -50,9 +43,4 @@ export class JwksUrl extends ReloadingKeySet {
     }
     return Buffer.concat(chunks).toString('utf8');
   }
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }

@@ -16,26 +16,21 @@ abstract class KeyFile extends ReloadingKeySet {
   private seen = '';
   private readAt = 0;
 
-  constructor(private readonly path: string, events: KeySetEvents, everyMs = LOOK_EVERY) {
-    super({ ...events, everyMs, startMs: 0 });
+  constructor(path: string, events: KeySetEvents, everyMs = LOOK_EVERY) {
+    super(path, { ...events, everyMs, startMs: 0 });
   }
 
   protected abstract parse(text: string): readonly VerificationKey[];
 
   protected async load(): Promise<readonly VerificationKey[] | undefined> {
-    try {
-      const { mtimeMs, size, ino } = await stat(this.path);
-      const version = `${mtimeMs} ${size} ${ino}`;
-      if (version === this.seen && performance.now() - this.readAt < READ_EVERY) return undefined;
-      if (size > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`);
-      const keys = this.parse(await readFile(this.path, 'utf8'));
-      if (keys.length === 0) throw new Error('there is no key in it that signatures can be checked with, or it has expired');
-      this.seen = version;
-      this.readAt = performance.now();
-      return keys;
-    } catch (error) {
-      throw new Error(`the keys in ${this.path} cannot be used: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-    }
+    const { mtimeMs, size, ino } = await stat(this.where);
+    const version = `${mtimeMs} ${size} ${ino}`;
+    if (version === this.seen && performance.now() - this.readAt < READ_EVERY) return undefined;
+    if (size > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`);
+    const keys = this.parse(await readFile(this.where, 'utf8'));
+    // what could not be used is read again at each look
+    if (keys.length > 0) [this.seen, this.readAt] = [version, performance.now()];
+    return keys;
   }
 }
 

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { KeySet } from './key-set.js';
 import type { VerificationKey } from './key-set.js';
 
@@ -29,11 +30,12 @@ export abstract class ReloadingKeySet extends KeySet {
   private looking: Promise<void> | undefined;
   private failing = false;
 
-  constructor(private readonly options: ReloadingKeySetOptions) {
+  /** @param where the path or the URL, for messages */
+  constructor(protected readonly where: string, private readonly options: ReloadingKeySetOptions) {
     super();
   }
 
-  /** All keys; undefined where nothing has changed since the last time. Rejects in words for a person; one without a key counts as that. */
+  /** All keys; undefined where nothing has changed since the last time. Rejects in words for a person. */
   protected abstract load(): Promise<readonly VerificationKey[] | undefined>;
 
   async start(): Promise<void> {
@@ -56,8 +58,9 @@ export abstract class ReloadingKeySet extends KeySet {
   }
 
   only(): VerificationKey | undefined {
-    const different = new Set(this.keys.values());
-    return different.size === 1 ? different.values().next().value : undefined;
+    const [first, ...others] = this.keys.values();
+    // one key may have several names
+    return others.every(({ key }) => key === first?.key) ? first : undefined;
   }
 
   async stop(): Promise<void> {
@@ -87,6 +90,14 @@ export abstract class ReloadingKeySet extends KeySet {
   }
 
   private async reload(): Promise<void> {
+    try {
+      await this.replace();
+    } catch (error) {
+      throw new Error(`the keys of ${this.where} cannot be used: ${describe(error)}`, { cause: error });
+    }
+  }
+
+  private async replace(): Promise<void> {
     const loaded = await this.load();
     if (loaded === undefined) return;
     if (loaded.length === 0) throw new Error('there is no key in it that signatures can be checked with');
@@ -110,4 +121,9 @@ function keysByKid(keys: readonly VerificationKey[]): ReadonlyMap<string, Verifi
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
+}
+
+function describe(error: unknown): string {
+  if (!types.isNativeError(error)) return String(error);
+  return types.isNativeError(error.cause) ? `${error.message} (${error.cause.message})` : error.message;
 }

@@ -47,7 +47,7 @@ export class Manifests {
    * @param fixed tags of the push that may be made and not moved; where one stands at this manifest already, nothing is refused
    * @throws OciError DENIED where a fixed tag stands at another manifest; what ManifestTable.put throws
    */
-  push(repository: RepositoryName, push: ManifestPush, expected: Expectation, fixed: readonly string[], meta: string): Promise<void> {
+  async push(repository: RepositoryName, push: ManifestPush, expected: Expectation, fixed: readonly string[], meta: string): Promise<void> {
     // what has to be made now, or to stand here already, cannot move
     if (fixed.length === 0 || expected === '' || expected === push.digest) return this.put(repository, push, expected, meta);
     if (expected !== undefined) throw overwriteDenied(repository, fixed[0] ?? '');

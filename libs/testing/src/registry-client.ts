@@ -17,12 +17,13 @@ export class RegistryClient {
   readonly origin: URL;
   readonly #agent = new Agent({ keepAlive: true });
 
-  constructor(readonly baseUrl: string) {
+  /** @param headers of every call that does not give its own, such as Authorization */
+  constructor(readonly baseUrl: string, private readonly headers: OutgoingHttpHeaders = {}) {
     this.origin = new URL(baseUrl);
   }
 
   send(request: HttpRequest): Promise<HttpAnswer> {
-    return exchange(this.origin, this.#agent, request);
+    return exchange(this.origin, this.#agent, { ...request, headers: { ...this.headers, ...request.headers } });
   }
 
   get(path: string, headers?: OutgoingHttpHeaders): Promise<HttpAnswer> {

@@ -1,0 +1,204 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { FrontController } from '@waybill/platform';
+import type { Caller, Conditions, Exchange } from '@waybill/platform';
+import type { OciRequest, RequestKind } from '@waybill/oci';
+import { RawConnection } from '@waybill/testing';
+import { NoActors } from './actors.js';
+import type { OwnClaim } from './claims.js';
+import { AskOnce } from './mount-sources.js';
+import { Revocations } from './revocations.js';
+import { scopeGuard } from './scope-guard.js';
+import { ISSUER, SERVICE, TestIssuer, repository } from './testing/test-issuer.js';
+import { TokenVerifier } from './token-verifier.js';
+
+const D = `sha256:${'0123456789abcdef'.repeat(4)}`;
+const REALM = 'https://issuer.example/token';
+const issuer = new TestIssuer();
+
+class RevocationsInHand extends Revocations {
+  seconds = 0;
+  readonly revoked = new Set<string>();
+
+  isRevoked({ principal }: OwnClaim): boolean {
+    return this.revoked.has(principal);
+  }
+
+  age(): number {
+    return this.seconds;
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** The guard behind a real server, in front of handlers that tell whom it let in. */
+class GuardedServer {
+  readonly revocations = new RevocationsInHand();
+  readonly served: { readonly kind: RequestKind; readonly caller: Caller; readonly conditions: Conditions }[] = [];
+  private constructor(private readonly server: Server) {}
+
+  static async start(own: boolean, now?: () => number): Promise<GuardedServer> {
+    const server = createServer();
+    const guarded = new GuardedServer(server);
+    const answer = (request: OciRequest, exchange: Exchange): void => {
+      guarded.served.push({ kind: request.kind, caller: exchange.caller, conditions: exchange.conditions });
+      exchange.reply(200, [], '{}');
+    };
+    const controller = new FrontController({
+      handlers: { ping: answer, getManifest: answer, putManifest: answer, startUpload: answer, mountBlob: answer, listRepositories: answer, deleteManifest: answer },
+      guard: scopeGuard({
+        verifier: new TokenVerifier({ issuer: ISSUER, audience: SERVICE, keys: issuer.keys, own }),
+        authority: () => ({ realm: REALM, service: SERVICE }),
+        revocations: guarded.revocations,
+        actors: new NoActors(),
+        askAgain: new AskOnce(now).askAgain,
+      }),
+      observe: () => undefined,
+      report: () => undefined,
+    });
+    server.on('request', (request, response) => controller.handle(request, response)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return guarded;
+  }
+
+  get url(): string {
+    const address = this.server.address();
+    return typeof address === 'object' && address !== null ? `http://127.0.0.1:${address.port}` : '';
+  }
+
+  async send(method: string, path: string, token?: string, scheme = 'Bearer'): Promise<{ readonly status: number; readonly challenge: string | null; readonly retryAfter: string | null; readonly body: string }> {
+    const response = await fetch(`${this.url}${path}`, { method, ...(token === undefined ? {} : { headers: { Authorization: `${scheme} ${token}` } }) });
+    return { status: response.status, challenge: response.headers.get('WWW-Authenticate'), retryAfter: response.headers.get('Retry-After'), body: await response.text() };
+  }
+
+  stop(): void {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}
+
+describe('the guard', () => {
+  let server: GuardedServer;
+  beforeEach(async () => {
+    server = await GuardedServer.start(false);
+  });
+  afterEach(() => server.stop());
+
+  it('asks whoever has no token to get one, on the ping without a scope, and lets any valid token ping', async () => {
+    expect(await server.send('GET', '/v2/')).toMatchObject({ status: 401, challenge: `Bearer realm="${REALM}",service="${SERVICE}"`, body: expect.stringContaining('UNAUTHORIZED') });
+    expect(await server.send('HEAD', '/v2/')).toMatchObject({ status: 401, challenge: `Bearer realm="${REALM}",service="${SERVICE}"`, body: '' });
+    expect((await server.send('GET', '/v2/', issuer.issue())).status).toBe(200);
+    expect((await server.send('GET', '/v2/', issuer.issue({ sub: '', access: undefined }))).status).toBe(200);
+  });
+
+  it.each([
+    ['GET', '/v2/a/manifests/v1', 'repository:a:pull'],
+    ['PUT', '/v2/a/manifests/v1', 'repository:a:pull,push'],
+    ['DELETE', '/v2/a/manifests/v1', 'repository:a:delete'],
+    ['POST', `/v2/a/blobs/uploads/?mount=${D}&from=b`, 'repository:a:pull,push repository:b:pull'],
+    ['GET', '/v2/_catalog', 'registry:catalog:*'],
+  ])('names in the challenge what %s %s needs, and what was wrong with a token', async (method, path, scope) => {
+    const challenge = `Bearer realm="${REALM}",service="${SERVICE}",scope="${scope}"`;
+    expect(await server.send(method, path)).toMatchObject({ status: 401, challenge });
+    expect(await server.send(method, path, 'x.y.z')).toMatchObject({ status: 401, challenge: `${challenge},error="invalid_token"` });
+    expect(await server.send(method, path, issuer.issue())).toMatchObject({ status: 401, challenge: `${challenge},error="insufficient_scope"` });
+    expect(server.served).toEqual([]);
+  });
+
+  it.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])('takes a token whatever the case of %s', async (scheme) => {
+    expect((await server.send('GET', '/v2/', issuer.issue(), scheme)).status).toBe(200);
+  });
+
+  it.each(['Basic', 'Token', 'Digest', 'Bearer Bearer'])('takes no token under %s', async (scheme) => {
+    expect((await server.send('GET', '/v2/', issuer.issue(), scheme)).status).toBe(401);
+  });
+
+  it('takes no login and password, and says where they belong', async () => {
+    expect(await server.send('GET', '/v2/', Buffer.from('alice:secret').toString('base64'), 'Basic')).toMatchObject({ status: 401, challenge: expect.stringContaining(REALM), body: expect.stringContaining('realm') });
+  });
+
+  it('takes no request with two Authorization headers, in whatever order and case', async () => {
+    const good = `Bearer ${issuer.issue()}`;
+    for (const [first, second] of [[good, 'Bearer x'], ['Bearer x', good], [good, good]]) {
+      const raw = await RawConnection.open(server.url);
+      raw.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: ${first}\r\nAUTHORIZATION: ${second}\r\n\r\n`);
+      await raw.until(({ closed }) => closed);
+      expect(raw.statuses()).toEqual([401]);
+    }
+  });
+
+  it('lets in whom the token names, an anonymous token as nobody', async () => {
+    await server.send('GET', '/v2/a/manifests/v1', issuer.grant([repository('a', 'pull')]));
+    await server.send('GET', '/v2/a/manifests/v1', issuer.grant([repository('a', 'pull')], { sub: '' }));
+    expect(server.served.map(({ caller }) => caller)).toEqual([{ principal: 'external:alice', kind: 'external', actor: null }, { principal: '', kind: 'anonymous', actor: null }]);
+  });
+
+  it('of another server believes no claim of ours: neither a principal nor rules', async () => {
+    const token = issuer.grant([{ ...repository('a', 'pull'), rules: [{ effect: 'allow', tags: '*', actions: ['push', 'delete'] }] }], { waybill: { principal: 'somebody-else', kind: 'user', epoch: 0 } });
+    expect((await server.send('GET', '/v2/a/manifests/v1', token)).status).toBe(200);
+    expect(server.served[0]?.caller).toEqual({ principal: 'external:alice', kind: 'external', actor: null });
+    expect((await server.send('PUT', '/v2/a/manifests/v1', token)).status).toBe(401);
+  });
+
+  it('asks once for the right to read where a mount comes from, and then lets the upload begin', async () => {
+    const mount = `/v2/a/blobs/uploads/?mount=${D}&from=b`;
+    const target = repository('a', 'pull', 'push');
+    expect(await server.send('POST', mount, issuer.grant([target]))).toMatchObject({ status: 401, challenge: expect.stringContaining('repository:b:pull",error="insufficient_scope"') });
+    expect((await server.send('POST', mount, issuer.grant([target]))).status).toBe(200);
+    expect(server.served[0]?.conditions.pulls).toEqual(['a']);
+    // whoever has the right, and whoever was refused it by the token server, is not asked
+    expect((await server.send('POST', `${mount}x`, issuer.grant([target, repository('bx', 'pull')]))).status).toBe(200);
+    expect((await server.send('POST', `${mount}y`, issuer.grant([target, repository('by')]))).status).toBe(200);
+  });
+});
+
+describe('the guard before tokens of our own service', () => {
+  const own = (claims: Partial<OwnClaim> = {}) => ({ waybill: { principal: 'p1', kind: 'user', epoch: 3, ...claims } });
+  let server: GuardedServer;
+  beforeEach(async () => {
+    server = await GuardedServer.start(true);
+  });
+  afterEach(() => server.stop());
+
+  it('lets in the principal, under whatever login', async () => {
+    await server.send('GET', '/v2/a/manifests/v1', issuer.grant([repository('a', 'pull')], own()));
+    expect(server.served[0]?.caller).toEqual({ principal: 'p1', kind: 'user', actor: 'p1' });
+  });
+
+  it('takes no token without the claim that revocations are held against, and none whose claim is of another form', async () => {
+    for (const waybill of [undefined, {}, { principal: 'p1', kind: 'root', epoch: 0 }, { principal: 'p1', kind: 'user', epoch: -1 }, { principal: 'p1', kind: 'user', epoch: 0, admin: true }]) {
+      expect((await server.send('GET', '/v2/', issuer.issue({ waybill }))).status).toBe(401);
+    }
+  });
+
+  it('refuses a token that was taken back, though it took it a moment ago', async () => {
+    const token = issuer.grant([repository('a', 'pull')], own());
+    expect((await server.send('GET', '/v2/a/manifests/v1', token)).status).toBe(200);
+    server.revocations.revoked.add('p1');
+    expect(await server.send('GET', '/v2/a/manifests/v1', token)).toMatchObject({ status: 401, challenge: expect.stringContaining('error="invalid_token"') });
+  });
+
+  it('answers 503 with Retry-After once it has heard nothing of revocations for more than 30 s', async () => {
+    const token = issuer.grant([repository('a', 'pull')], own());
+    server.revocations.seconds = 30;
+    expect((await server.send('GET', '/v2/a/manifests/v1', token)).status).toBe(200);
+    server.revocations.seconds = 30.1;
+    expect(await server.send('GET', '/v2/a/manifests/v1', token)).toMatchObject({ status: 503, retryAfter: '5', body: expect.stringContaining('UNAVAILABLE') });
+    // who has no token is told how to get one all the same
+    expect((await server.send('GET', '/v2/')).status).toBe(401);
+  });
+
+  it('passes on which tags may be made and not moved, and refuses what a rule forbids with 403', async () => {
+    const access = [{ ...repository('a', 'pull', 'push'), rules: [{ effect: 'allow' as const, tags: 'v*', actions: ['push' as const] }] }];
+    expect((await server.send('PUT', '/v2/a/manifests/v1', issuer.grant(access, own()))).status).toBe(200);
+    expect(server.served[0]?.conditions.fixedTags).toEqual(['v1']);
+    expect(await server.send('PUT', '/v2/a/manifests/latest', issuer.grant(access, own()))).toMatchObject({ status: 403, body: expect.stringContaining('DENIED') });
+  });
+});

@@ -22,7 +22,7 @@ export function judgeRequest(request: OciRequest, rights: TokenRights): Verdict 
     case 'getManifest':
     case 'headManifest': return isDigestReference(request.reference) ? judgeWhole(request, rights) : judgeTags(request, rights, 'pull', [request.reference]) ?? PASS;
     case 'putManifest': return judgePush(request, rights);
-    case 'deleteManifest': return isDigestReference(request.reference) ? judgeDelete(request, rights) : judgeTags(request, rights, 'delete', [request.reference]) ?? PASS;
+    case 'deleteManifest': return isDigestReference(request.reference) ? judgeWhole(request, rights) : judgeTags(request, rights, 'delete', [request.reference]) ?? PASS;
     case 'mountBlob': return rights.grants(target(request)) ? { kind: 'pass', conditions: { ...UNCONDITIONAL, pulls: rights.pulls } } : INSUFFICIENT;
     default: return judgeWhole(request, rights);
   }
@@ -43,13 +43,6 @@ function judgePush(request: RequestOf<'putManifest'>, rights: TokenRights): Verd
   if (refused !== undefined) return refused;
   const fixedTags = tags.filter((tag) => !rights.grantsTag(repository, 'overwrite', tag));
   return fixedTags.length === 0 ? PASS : { kind: 'pass', conditions: { ...UNCONDITIONAL, fixedTags } };
-}
-
-/** A manifest takes its tags along when it goes: where some tag may not be deleted, that would be the way around it. */
-function judgeDelete(request: RequestOf<'deleteManifest'>, rights: TokenRights): Verdict {
-  if (!rights.grants(target(request))) return INSUFFICIENT;
-  if (!rights.deniesSomeTag(request.repository, 'delete')) return PASS;
-  return { kind: 'denied', message: `your access to ${request.repository} forbids deleting some of its tags, and deleting a manifest takes its tags along: delete tags instead` };
 }
 
 function judgeTags(request: RequestOf<'getManifest' | 'headManifest' | 'putManifest' | 'deleteManifest'>, rights: TokenRights, action: TagAction, tags: readonly Tag[]): Verdict | undefined {

@@ -57,11 +57,6 @@ export class TokenRights {
     return matching.some(({ effect }) => effect === 'allow') && matching.every(({ effect }) => effect === 'allow');
   }
 
-  /** Whether a rule forbids the action for some tag. */
-  deniesSomeTag(repository: string, action: TagAction): boolean {
-    return this.entries.get(`repository:${repository}`)?.rules.some(({ effect, actions }) => effect === 'deny' && actions.has(action)) ?? false;
-  }
-
   /** The repositories that may be read from by this token. */
   get pulls(): readonly RepositoryName[] {
     return [...this.entries].filter(([key, entry]) => key.startsWith(REPOSITORY) && holds(entry, 'pull')).map(([key]) => key.slice(REPOSITORY.length)).filter(isRepositoryName);

@@ -11,11 +11,16 @@ export const REALM = 'http://127.0.0.1:9/token';
 export type Topology = 'one process' | 'two replicas of each service behind a gateway';
 export const TOPOLOGIES: readonly Topology[] = ['one process', 'two replicas of each service behind a gateway'];
 
+/** With the address of its database, for what no client can see. */
+export interface StartedRegistry extends RegistryUnderTest {
+  databaseUrl(): Promise<string>;
+}
+
 /** A registry behind a token server whose tokens the test makes. */
 export class GuardedRegistry {
   private readonly clients: RegistryClient[] = [];
 
-  private constructor(readonly issuer: TestIssuer, private readonly registry: RegistryUnderTest, private readonly folder: TemporaryFolder) {}
+  private constructor(readonly issuer: TestIssuer, readonly registry: StartedRegistry, private readonly folder: TemporaryFolder) {}
 
   /** @param settings beside those of authentication */
   static async start(topology: Topology, settings: Readonly<Record<string, string>> = {}): Promise<GuardedRegistry> {
@@ -64,7 +69,7 @@ function accessEntry(right: string): { type: string; name: string; actions: stri
 }
 
 /** Starts a registry of a topology with the same settings in every process. */
-export async function startRegistry(topology: Topology, settings: Readonly<Record<string, string>>): Promise<RegistryUnderTest> {
+export async function startRegistry(topology: Topology, settings: Readonly<Record<string, string>>): Promise<StartedRegistry> {
   if (topology === 'one process') return RegistryProcess.start({ settings });
   const database = await testDatabase({ migrated: false });
   const registry = await startSplitRegistry({ databaseUrl: database.url, settings });
@@ -72,5 +77,5 @@ export async function startRegistry(topology: Topology, settings: Readonly<Recor
     await registry.stop();
     await database.close();
   };
-  return { baseUrl: registry.baseUrl, logs: () => registry.logs(), stop };
+  return { baseUrl: registry.baseUrl, databaseUrl: () => Promise.resolve(database.url), logs: () => registry.logs(), stop };
 }

@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { SERVICE, TestIssuer } from '@waybill/access/testing';
+import { PgDatabase } from '@waybill/platform';
 import { blobFixture, buildContent, locationOf, openUpload, pushBlob, pushContent, RawConnection } from '@waybill/testing';
 import type { HttpAnswer, RegistryClient } from '@waybill/testing';
 import { GuardedRegistry, REALM, TOPOLOGIES } from './guarded-registry.js';
@@ -204,6 +205,20 @@ describe.each(TOPOLOGIES)('tokens of another server, %s', (topology) => {
       const mine = name();
       expect((await registry.as('alice', `${mine}:pull`, `${secret}:pull,push`).mountBlob(mine, layer, secret)).status).toBe(401);
     });
+  });
+
+  it('events name who pushed by a reference alone: the login is in one row that can be erased', async () => {
+    const database = new PgDatabase({ url: await registry.registry.databaseUrl(), poolSize: 1 });
+    try {
+      const [actor] = await database.sql<{ ref: string; kind: string }>(`SELECT ref, kind FROM es.actor WHERE name = 'alice'`);
+      const metas = await database.sql<{ actor: string; kind: string; text: string }>(
+        `SELECT e.meta ->> 'actor_ref' AS actor, e.meta ->> 'auth_kind' AS kind, e.meta::text || e.data::text AS text FROM es.event e JOIN reg.repo r USING (repo_id) WHERE r.name = $1`, [secret]);
+      expect(actor?.kind).toBe('external');
+      expect(metas.length).toBeGreaterThan(3);
+      for (const { actor: ref, kind, text } of metas) expect([ref, kind, text.includes('alice')]).toEqual([actor?.ref, 'external', false]);
+    } finally {
+      await database.close();
+    }
   });
 
   it('a blob may be kept by the client alone, and no answer to a stranger at all', async () => {

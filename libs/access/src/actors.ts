@@ -7,14 +7,7 @@ const REMEMBERED = 4096;
 /** The rows of es.actor to which events refer, so that no event holds a login. */
 export abstract class Actors {
   /** The ref of somebody whom an htpasswd file or another token server let in; made where it is not there yet. @throws DependencyUnavailable */
-  abstract refOf(kind: 'htpasswd' | 'external', login: string): string | null | Promise<string | null>;
-}
-
-/** Where events name nobody. */
-export class NoActors extends Actors {
-  refOf(): null {
-    return null;
-  }
+  abstract refOf(kind: 'htpasswd' | 'external', login: string): string | Promise<string>;
 }
 
 /** Asks the database once for each login; a ref never changes. */

@@ -23,7 +23,7 @@ export type { PasswordCost } from './password.js';
 export { Attempts } from './attempts.js';
 export type { AttemptsOptions } from './attempts.js';
 export { SlowedIdentityProvider } from './slowed-identity-provider.js';
-export { ActorTable, Actors, NoActors } from './actors.js';
+export { ActorTable, Actors } from './actors.js';
 export { basicGuard } from './basic-guard.js';
 export type { BasicGuardOptions } from './basic-guard.js';
 export { bearerChallenge } from './challenge.js';

@@ -5,7 +5,7 @@ import { FrontController } from '@waybill/platform';
 import type { Caller, Conditions, Exchange } from '@waybill/platform';
 import type { OciRequest, RequestKind } from '@waybill/oci';
 import { RawConnection } from '@waybill/testing';
-import { NoActors } from './actors.js';
+import { Actors } from './actors.js';
 import type { OwnClaim } from './claims.js';
 import { AskOnce } from './mount-sources.js';
 import { Revocations } from './revocations.js';
@@ -38,6 +38,18 @@ class RevocationsInHand extends Revocations {
   }
 }
 
+/** Names the first caller only once somebody has waited for it, as a database would. */
+class ActorsInHand extends Actors {
+  private readonly known = new Set<string>();
+
+  refOf(kind: string, login: string): string | Promise<string> {
+    const ref = `ref of ${kind} ${login}`;
+    if (this.known.has(ref)) return ref;
+    this.known.add(ref);
+    return Promise.resolve(ref);
+  }
+}
+
 /** The guard behind a real server, in front of handlers that tell whom it let in. */
 class GuardedServer {
   readonly revocations = new RevocationsInHand();
@@ -57,7 +69,7 @@ class GuardedServer {
         verifier: new TokenVerifier({ issuer: ISSUER, audience: SERVICE, keys: issuer.keys, own }),
         authority: () => ({ realm: REALM, service: SERVICE }),
         revocations: guarded.revocations,
-        actors: new NoActors(),
+        actors: new ActorsInHand(),
         askAgain: new AskOnce(now).askAgain,
       }),
       observe: () => undefined,
@@ -138,6 +150,12 @@ describe('the guard', () => {
     await server.send('GET', '/v2/a/manifests/v1', issuer.grant([repository('a', 'pull')]));
     await server.send('GET', '/v2/a/manifests/v1', issuer.grant([repository('a', 'pull')], { sub: '' }));
     expect(server.served.map(({ caller }) => caller)).toEqual([{ principal: 'external:alice', kind: 'external', actor: null }, { principal: '', kind: 'anonymous', actor: null }]);
+  });
+
+  it('gives a ref to whoever may append events, and names nobody for a read', async () => {
+    const token = issuer.grant([repository('a', 'pull', 'push')]);
+    for (const method of ['PUT', 'PUT', 'GET']) await server.send(method, '/v2/a/manifests/v1', token);
+    expect(server.served.map(({ caller }) => caller.actor)).toEqual(['ref of external alice', 'ref of external alice', null]);
   });
 
   it('of another server believes no claim of ours: neither a principal nor rules', async () => {

@@ -1,6 +1,6 @@
 import type { KeySet } from '@waybill/access';
 import { TrustedProxies } from '@waybill/platform';
-import type { Config, Guard, Logger } from '@waybill/platform';
+import type { Config, Database, Guard, Logger } from '@waybill/platform';
 
 /** Who may do what, in one process. Every process that answers `/v2/` decides for itself. */
 export interface Access {
@@ -11,25 +11,25 @@ export interface Access {
 type ExternalAuth = Extract<Config['auth'], { mode: 'external' }>;
 
 /** By `auth.mode`; without authentication nothing of it is loaded. Rejects in words for a person where its files or keys cannot be had. */
-export async function openAccess(config: Config, logger: Logger): Promise<Access> {
+export async function openAccess(config: Config, database: Database, logger: Logger): Promise<Access> {
   switch (config.auth.mode) {
     case 'none': return { guard: () => undefined, close: () => Promise.resolve() };
-    case 'htpasswd': return openHtpasswd(config.auth.htpasswd, config, logger);
-    case 'external': return openExternal(config.auth, logger);
+    case 'htpasswd': return openHtpasswd(config.auth.htpasswd, config, database, logger);
+    case 'external': return openExternal(config.auth, database, logger);
   }
 }
 
-async function openHtpasswd(path: string, { http }: Config, logger: Logger): Promise<Access> {
-  const [{ NoActors, basicGuard }, { HtpasswdIdentityProvider }] = await Promise.all([import('@waybill/access'), import('@waybill/access/htpasswd')]);
+async function openHtpasswd(path: string, { http }: Config, database: Database, logger: Logger): Promise<Access> {
+  const [{ ActorTable, basicGuard }, { HtpasswdIdentityProvider }] = await Promise.all([import('@waybill/access'), import('@waybill/access/htpasswd')]);
   const identities = new HtpasswdIdentityProvider({ path, log: logger });
   await identities.start();
-  const guard = basicGuard({ identities, actors: new NoActors(), trusted: new TrustedProxies(http.trustedProxies) });
+  const guard = basicGuard({ identities, actors: new ActorTable(database), trusted: new TrustedProxies(http.trustedProxies) });
   return { guard, close: () => Promise.resolve(identities.stop()) };
 }
 
 /** A revocation at another token server reaches us when its tokens expire. */
-async function openExternal(auth: ExternalAuth, logger: Logger): Promise<Access> {
-  const { AskOnce, NoActors, NoRevocations, TokenVerifier, scopeGuard } = await import('@waybill/access');
+async function openExternal(auth: ExternalAuth, database: Database, logger: Logger): Promise<Access> {
+  const { ActorTable, AskOnce, NoRevocations, TokenVerifier, scopeGuard } = await import('@waybill/access');
   const { realm, issuer, service } = auth;
   const keys = await keysOf(auth, logger);
   await keys.start();
@@ -37,7 +37,7 @@ async function openExternal(auth: ExternalAuth, logger: Logger): Promise<Access>
     verifier: new TokenVerifier({ issuer, audience: service, keys, own: false }),
     authority: () => ({ realm, service }),
     revocations: new NoRevocations(),
-    actors: new NoActors(),
+    actors: new ActorTable(database),
     askAgain: new AskOnce().askAgain,
   });
   return { guard, close: () => keys.stop() };

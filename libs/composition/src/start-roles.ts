@@ -39,7 +39,7 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
     ends.push(() => infrastructure.close());
     // of workers, the first process has said it
     if (cluster.isPrimary) await warnOfTooFewSessions(config, infrastructure.database, (text) => logger.warn(text));
-    const access = await openAccess(config, logger);
+    const access = await openAccess(config, infrastructure.database, logger);
     ends.push(() => access.close());
     const http = await serve(roles, config, infrastructure, access);
     ends.push(() => http.close());

@@ -17,7 +17,7 @@ export class Regctl implements ImageClient {
   /** @param chunk bytes; blobs that are larger are pushed in chunks of this size, with a Content-Range each */
   static async create(binary: string, host: string, chunk?: number): Promise<Regctl> {
     const regctl = new Regctl(binary, await temporaryFolder('regctl'));
-    await regctl.regctl('registry', 'set', host, '--tls', 'disabled', ...(chunk === undefined ? [] : ['--blob-chunk', String(chunk), '--blob-max', String(chunk)]));
+    await regctl.regctl('registry', 'set', host, '--tls', 'disabled', '--skip-check', ...(chunk === undefined ? [] : ['--blob-chunk', String(chunk), '--blob-max', String(chunk)]));
     return regctl;
   }
 

@@ -4,6 +4,7 @@ export { blobFixture, buildContent, Content, manifestFixture, type BlobFixture, 
 export type { BlobReference, BlobSource, ContentSpec, DescriptorFixture, ImageSpec, IndexSpec, ManifestSpec } from './content-spec.js';
 export { digestOf, unknownDigest, type DigestAlgorithm } from './digests.js';
 export { FaultProxy, type Faults } from './fault-proxy.js';
+export { ForeignTokenServer, PYTHON_JWT, type ForeignTokenServerOptions, type ForeignUser, type Right } from './foreign-token-server.js';
 export { freePort } from './free-port.js';
 export { HttpAnswer, isRecord, type HttpRequest, type RequestBody } from './http-exchange.js';
 export { mediaTypes } from './media-types.js';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RegistryProcess, startSplitRegistry } from '@waybill/testing';
+import { findBinary, ForeignTokenServer, PYTHON_JWT, RegistryProcess, startSplitRegistry } from '@waybill/testing';
 import type { RegistryUnderTest } from '@waybill/testing';
 import { stopServer, testDatabase } from '@waybill/testing/postgres';
 import { readResults, shortcomings } from './conformance/results.js';
@@ -22,9 +22,15 @@ const options = {
   OCI_DATA_SPARSE: 'false',
 };
 
+/** What the tool logs in with, where it has to. */
+const login = { user: 'conformance', password: 'of the tool' };
+/** The same, as `htpasswd -B` writes it. */
+const HTPASSWD = 'conformance:$2b$05$89sxsU8867lyuzLhl5ePl.4jSCa8k4qmFqRg10BQVDYQZ0L8m3Vt.\n';
+
 /**
- * conformance [--split]: runs the public OCI conformance tool, named by OCI_CONFORMANCE, against a registry with an empty folder; with --split
- * against a gateway with two replicas of each service. Exit 0 only when every test passed, none was skipped, and results.yaml says so.
+ * conformance [--split] [--basic | --bearer]: runs the public OCI conformance tool, named by OCI_CONFORMANCE, against a registry with an empty folder; with
+ * --split against a gateway with two replicas of each service, with --basic where users stand in an htpasswd file, with --bearer behind a token server
+ * that is not ours. Exit 0 only when every test passed, none was skipped, and results.yaml says so.
  */
 async function main(): Promise<number> {
   const binary = process.env['OCI_CONFORMANCE'];
@@ -34,9 +40,10 @@ async function main(): Promise<number> {
   }
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const registry = await start(process.argv.includes('--split'));
+  const guard = await startGuard();
+  const registry = await start(process.argv.includes('--split'), guard.settings);
   try {
-    const code = await runTool(binary, new URL(registry.baseUrl).host);
+    const code = await runTool(binary, new URL(registry.baseUrl).host, guard.credentials);
     const results = await readResults(folder);
     process.stdout.write(`${results.tests} tests: ${results.tests - results.failed - results.skipped - results.errors} passed, ${results.failed} failed, ${results.skipped} skipped, ${results.errors} errors\n`);
     const wrong = [...shortcomings(results, ['Sparse Manifests']), ...(code === 0 ? [] : [`the tool ended with exit code ${code}`])];
@@ -45,11 +52,36 @@ async function main(): Promise<number> {
     return wrong.length === 0 ? 0 : 1;
   } finally {
     await registry.stop();
+    await guard.stop();
   }
 }
 
-async function start(split: boolean): Promise<RegistryUnderTest> {
-  const settings = { WAYBILL_LOG_LEVEL: 'warn' };
+/** Whom the registry lets in, by the options of the command line. */
+interface RegistryGuard {
+  readonly settings: Readonly<Record<string, string>>;
+  /** For the environment of the tool. */
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly stop: () => Promise<void>;
+}
+
+async function startGuard(): Promise<RegistryGuard> {
+  const credentials = { OCI_USERNAME: login.user, OCI_PASSWORD: login.password };
+  if (process.argv.includes('--basic')) {
+    const file = join(folder, 'htpasswd');
+    await writeFile(file, HTPASSWD);
+    return { settings: { WAYBILL_AUTH_MODE: 'htpasswd', WAYBILL_AUTH_HTPASSWD: file }, credentials, stop: () => Promise.resolve() };
+  }
+  if (process.argv.includes('--bearer')) {
+    const python = findBinary(PYTHON_JWT);
+    if (python === undefined) throw new Error(`${PYTHON_JWT} is not found: a program that runs a Python with PyJWT, as .ci/run makes it. Name its folder in WAYBILL_TOOLS_BIN.`);
+    const server = await ForeignTokenServer.start({ python, users: { [login.user]: { password: login.password, rights: [['conformance/*', ['pull', 'push', 'delete']]] } } });
+    return { settings: server.settings, credentials, stop: () => server.stop() };
+  }
+  return { settings: {}, credentials: {}, stop: () => Promise.resolve() };
+}
+
+async function start(split: boolean, guarded: RegistryGuard['settings']): Promise<RegistryUnderTest> {
+  const settings = { WAYBILL_LOG_LEVEL: 'warn', ...guarded };
   if (!split) return RegistryProcess.start({ settings });
   const database = await testDatabase({ migrated: false });
   const registry = await startSplitRegistry({ databaseUrl: database.url, settings });
@@ -62,11 +94,11 @@ async function start(split: boolean): Promise<RegistryUnderTest> {
 }
 
 /** Its output goes to a file beside the results. Gives its exit code. */
-async function runTool(binary: string, host: string): Promise<number> {
+async function runTool(binary: string, host: string, credentials: RegistryGuard['credentials']): Promise<number> {
   const output = await open(join(folder, 'output.txt'), 'w');
   try {
     return await new Promise((resolve, reject) => {
-      const tool = spawn(binary, [], { cwd: folder, env: { ...process.env, ...options, OCI_REGISTRY: host, OCI_RESULTS_DIR: folder }, stdio: ['ignore', output.fd, output.fd] });
+      const tool = spawn(binary, [], { cwd: folder, env: { ...process.env, ...options, ...credentials, OCI_REGISTRY: host, OCI_RESULTS_DIR: folder }, stdio: ['ignore', output.fd, output.fd] });
       tool.once('error', reject);
       tool.once('exit', (code) => resolve(code ?? 1));
     });

@@ -7,6 +7,7 @@ import { machineFacts } from './bench/machine.js';
 import { measureOwn, measureShared, type RowResult } from './bench/measure.js';
 import { generatorCost, medianTable, targetTable } from './bench/report.js';
 import type { Lab, Row } from './bench/row.js';
+import { GUARD_ROW } from './bench/rows-guard.js';
 import { GATEWAY_ROW } from './bench/rows-gateway.js';
 import { OWN_ROWS } from './bench/rows-own.js';
 import { READ_ROWS } from './bench/rows-read.js';
@@ -134,7 +135,7 @@ function markdown(results: readonly RowResult[], contenders: readonly Contender[
 async function bench(): Promise<void> {
   const options = readOptions();
   if (options.help) return console.log(USAGE);
-  const rows = chosen([...READ_ROWS, ...WRITE_ROWS, SCALING_ROW, TELEMETRY_ROW, GATEWAY_ROW, TOPOLOGY_ROW, ...OWN_ROWS], options.rows, 'row');
+  const rows = chosen([...READ_ROWS, ...WRITE_ROWS, SCALING_ROW, TELEMETRY_ROW, GUARD_ROW, GATEWAY_ROW, TOPOLOGY_ROW, ...OWN_ROWS], options.rows, 'row');
   const contenders = chosen(findContenders(options.ours ?? [], (text) => console.error(text)), options.columns, 'registry');
   const base = mkdtempSync(join(resolve(options.data), 'waybill-bench-'));
   const end = (): void => void stopAll().finally(() => process.exit(130));

@@ -81,7 +81,7 @@ function judge(result: RowResult, contenders: readonly Contender[], column: stri
   const metric = result.row.metrics.find(({ key }) => key === target.metric);
   const found = metric && measured(result, contenders, column, target, metric);
   if (metric === undefined || found === undefined) return undefined;
-  const { atMost = Number.POSITIVE_INFINITY, atLeast = 0 } = target;
+  const { atMost = Number.POSITIVE_INFINITY, atLeast = Number.NEGATIVE_INFINITY } = target;
   const met = found.value <= atMost && found.value >= atLeast;
   const bound = target.atMost === undefined ? `at least ${atLeast.toFixed(2)}` : `at most ${atMost.toFixed(2)}`;
   return { met, text: line([`\`${result.row.name}\``, metric.label, `${bound}${found.peer}`, found.value.toFixed(2), met ? 'met' : '**missed**']) };

@@ -35,7 +35,8 @@ async function answersPing(port: number): Promise<boolean> {
     const connection = await Connection.open(port);
     const { status } = await connection.send(getRequest('/v2/'));
     connection.close();
-    return status === 200;
+    // one that asks for a login serves too
+    return status === 200 || status === 401;
   } catch {
     return false;
   }

@@ -7,9 +7,12 @@ import type { RunningProcess } from './start-roles.js';
 
 const STATES: readonly ReplicaState[] = ['ready', 'failing', 'away'];
 
+/** What the service `tokens` answers, beside nothing below `/v2/`. */
+const TOKEN_PATHS = [{ kind: 'token', path: '/token' }, { kind: 'keys', path: '/.well-known/jwks.json' }, { kind: 'management', path: '/api/v1/' }] as const;
+
 /** Serves the one address in front of the services. It needs neither the database nor the storage. Rejects as startRoles does. */
 export async function startGateway(config: Config, logger: Logger): Promise<RunningProcess> {
-  const service = (name: 'blobs' | 'manifests'): Service => new Service({
+  const service = (name: 'blobs' | 'manifests' | 'tokens'): Service => new Service({
     name,
     addresses: config.gateway[name],
     answerMs: config.gateway.answerTimeout * 1000,
@@ -18,10 +21,13 @@ export async function startGateway(config: Config, logger: Logger): Promise<Runn
   const telemetry = await openTelemetry(config.telemetry, 'gateway', logger);
   const [blobs, manifests] = [service('blobs'), service('manifests')];
   const trusted = new TrustedProxies(config.http.trustedProxies, config.http.trustClientCert);
-  const gateway = new Gateway([blobs, manifests], trusted);
+  // without it nobody gets a new token, and whoever has one is served
+  const tokens = config.gateway.tokens.length > 0 ? service('tokens') : undefined;
+  const services = [blobs, manifests, ...(tokens === undefined ? [] : [tokens])];
+  const gateway = new Gateway(services, trusted);
   await gateway.start();
   const metrics = new Metrics('gateway');
-  for (const one of [blobs, manifests]) {
+  for (const one of services) {
     for (const state of STATES) metrics.gauge('waybill_gateway_replicas', () => one.count(state), { service: one.name, state });
   }
   metrics.counter('waybill_gateway_retries_total', () => gateway.retries);
@@ -29,6 +35,7 @@ export async function startGateway(config: Config, logger: Logger): Promise<Runn
     const http = await startHttp({
       module: GatewayModule,
       handlers: gatewayHandlers(gateway.to(blobs), gateway.to(manifests)),
+      endpoints: tokens === undefined ? [] : gateway.endpoints(tokens, TOKEN_PATHS),
       // each service decides for itself
       guard: () => undefined,
       address: config.http.address,
@@ -40,7 +47,7 @@ export async function startGateway(config: Config, logger: Logger): Promise<Runn
       logger,
       metrics,
       telemetry,
-      checks: gateway.checks(),
+      checks: gateway.checks([blobs, manifests]),
     });
     const close = async (): Promise<void> => {
       await http.close();

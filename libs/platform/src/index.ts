@@ -16,6 +16,7 @@ export { NOBODY, UNCONDITIONAL } from './http/caller.js';
 export type { Caller, Conditions } from './http/caller.js';
 export { FrontController } from './http/front-controller.js';
 export type { FrontControllerOptions, ObserveRequest } from './http/front-controller.js';
+export type { Endpoint, EndpointKind } from './http/endpoints.js';
 export type { Guard, Handler, Handlers } from './http/handler.js';
 export type { HeaderList } from './http/exchange.js';
 export { Exchange } from './http/exchange.js';

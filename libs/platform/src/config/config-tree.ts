@@ -167,6 +167,7 @@ export const CONFIG_TREE = z.strictObject({
   gateway: z.strictObject({
     blobs: key(addresses().prefault([]), REPLICAS, 'Where the gateway finds the service `blobs`. A host name stands for every address that it resolves to.'),
     manifests: key(addresses().prefault([]), REPLICAS, 'Where the gateway finds the service `manifests`. A host name stands for every address that it resolves to.'),
+    tokens: key(addresses().prefault([]), REPLICAS.replaceAll('blobs', 'tokens'), 'Where the gateway finds the service `tokens`, which answers `/token`, `/.well-known/jwks.json` and `/api/v1/`. Empty: nobody answers these.'),
     answerTimeout: key(duration(1, DAY).prefault('15m'), 'a duration from 1s to 1d', 'From the last byte of a request to the first of its answer. Completing an upload that another process began reads all of it again.'),
   }).prefault({}),
   kafka: kafka.prefault({}),

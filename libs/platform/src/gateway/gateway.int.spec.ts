@@ -27,6 +27,21 @@ describe('the gateway', () => {
     expect(replica.requests[1]?.headers).not.toHaveProperty('content-length');
   });
 
+  it('passes on what a service answers outside /v2/, and nothing else there', async () => {
+    const replica = await upstream(echo);
+    const gateway = await gatewayTo([replica.port]);
+    const posted = await fetch(`${gateway.url}/token?a=b`, { method: 'POST', body: 'grant_type=password', headers: { Authorization: 'Basic eDp5', 'X-Forwarded-For': '6.6.6.6' } });
+    expect([posted.status, await posted.text()]).toEqual([201, 'grant_type=password']);
+    expect(replica.requests[0]?.headers).toMatchObject({ authorization: 'Basic eDp5', 'x-forwarded-for': '127.0.0.1' });
+    for (const path of ['/api/v1', '/api/v1/', '/api/v1/users/x?y', '/api/v1/../token']) expect(await raw(gateway.port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).toMatch(/X-Bytes: 0/);
+    expect(replica.requests.map(({ url }) => url)).toEqual(['/token?a=b', '/api/v1', '/api/v1/', '/api/v1/users/x?y', '/api/v1/../token']);
+    for (const path of ['/token/', '/tokens', '/%74oken', '/api/v11', '/api', '/']) expect(await (await fetch(`${gateway.url}${path}`)).text()).toBe('other');
+    expect(gateway.observed.map(({ kind }) => kind)).toEqual(['token', 'management', 'management', 'management', 'management']);
+    await replica.stop();
+    const away = await fetch(`${gateway.url}/token`, { method: 'POST', body: 'x' });
+    expect([away.status, await away.json()]).toEqual([503, { errors: [expect.objectContaining({ code: 'UNAVAILABLE' })] }]);
+  });
+
   it('drops what a stranger says about who it is, and what is meant for one connection, named or not', async () => {
     const replica = await upstream(ok);
     const gateway = await gatewayTo([replica.port]);

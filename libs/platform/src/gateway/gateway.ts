@@ -1,6 +1,7 @@
 import { OciError } from '@waybill/oci';
 import type { OciRequest } from '@waybill/oci';
 import type { TrustedProxies } from '../http/client-address.js';
+import type { Endpoint } from '../http/endpoints.js';
 import type { Exchange } from '../http/exchange.js';
 import { traceForward } from '../http/request-span.js';
 import { hasBody } from '../http/has-body.js';
@@ -38,9 +39,9 @@ export class Gateway {
     await Promise.all(this.services.map((service) => service.stop()));
   }
 
-  /** Ready where each service has a replica that is. */
-  checks(): HealthCheck[] {
-    return this.services.map((service) => ({
+  /** Ready where each of `needed` has a replica that is. */
+  checks(needed: readonly Service[] = this.services): HealthCheck[] {
+    return needed.map((service) => ({
       name: service.name,
       check: () => (service.count('ready') > 0 ? Promise.resolve() : Promise.reject(new Error(`no replica of the service ${service.name} is ready`))),
     }));
@@ -48,7 +49,16 @@ export class Gateway {
 
   /** The handler of every kind of request that `service` answers. */
   to(service: Service): ForwardTo {
-    return (request, exchange) => traceForward(service.name, exchange, () => this.forward(service, exchange, 'upload' in request ? request.upload : undefined));
+    return (request, exchange) => this.pass(service, exchange, 'upload' in request ? request.upload : undefined);
+  }
+
+  /** What `service` answers outside `/v2/`. */
+  endpoints(service: Service, paths: readonly Omit<Endpoint, 'answer'>[]): Endpoint[] {
+    return paths.map((path) => ({ ...path, answer: (exchange) => this.pass(service, exchange) }));
+  }
+
+  private pass(service: Service, exchange: Exchange, upload?: string): Promise<void> {
+    return traceForward(service.name, exchange, () => this.forward(service, exchange, upload));
   }
 
   /**

@@ -5,6 +5,7 @@ import type { Span } from '../telemetry/span.js';
 import { traceparentOf } from '../telemetry/trace-context.js';
 import { NOBODY, UNCONDITIONAL } from './caller.js';
 import type { Caller, Conditions } from './caller.js';
+import type { EndpointKind } from './endpoints.js';
 import { certificateOf } from './tls/client-certificate.js';
 import type { ClientCertificate } from './tls/client-certificate.js';
 
@@ -16,7 +17,7 @@ export const ALWAYS = ['Docker-Distribution-Api-Version', 'registry/2.0', 'X-Con
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 const USER_AGENT_LENGTH = 256;
 
-/** One request and its response. Made by the front controller for every `/v2/` request. */
+/** One request and its response. Made for every `/v2/` request by the front controller, and for the endpoints beside it (endpoints.ts). */
 export class Exchange {
   /** Who acts. The guard sets it before a handler runs. */
   caller: Caller = NOBODY;
@@ -28,6 +29,8 @@ export class Exchange {
   bytes = 0;
   /** Set by the front controller; undefined where the request could not be parsed. */
   parsed: OciRequest | undefined;
+  /** Set where it is a request outside `/v2/`. */
+  endpoint: EndpointKind | undefined;
   /** Of the work for this request; undefined where its trace is not recorded. */
   span: Span | undefined;
   private id: string | undefined;

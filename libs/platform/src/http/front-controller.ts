@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseRequest, unsupported } from '@waybill/oci';
 import type { OciRequest, RequestKind, RequestOf } from '@waybill/oci';
 import type { Telemetry } from '../telemetry/telemetry.js';
+import type { EndpointKind } from './endpoints.js';
 import { writeError } from './error-writer.js';
 import type { ReportError } from './error-writer.js';
 import { Exchange } from './exchange.js';
@@ -10,7 +11,7 @@ import type { ClientCertificate } from './tls/client-certificate.js';
 import { endRequestSpan, traceRequest } from './request-span.js';
 
 /** What is told about each answered request. `kind` is undefined where the request could not be parsed. */
-export type ObserveRequest = (exchange: Exchange, kind: RequestKind | undefined, startedAt: number) => void;
+export type ObserveRequest = (exchange: Exchange, kind: RequestKind | EndpointKind | undefined, startedAt: number) => void;
 
 export interface FrontControllerOptions {
   /** The endpoints that this process serves; the whole table in one process, a part of it in a service. */

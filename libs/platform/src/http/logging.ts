@@ -110,9 +110,10 @@ function timestamp(): string {
  */
 export function logAccess(logger: Logger, exchange: Exchange, request: OciRequest | undefined, milliseconds: number, client: string): void {
   const userAgent = exchange.request.headers['user-agent'];
+  const kind = request?.kind ?? exchange.endpoint;
   const repository = request !== undefined && 'repository' in request ? request.repository : undefined;
   logger.infoLine(
-    `"method":"${exchange.request.method}"${request === undefined ? '' : `,"kind":"${request.kind}"`}${repository === undefined ? '' : `,"repository":"${repository}"`}` +
+    `"method":"${exchange.request.method}"${kind === undefined ? '' : `,"kind":"${kind}"`}${repository === undefined ? '' : `,"repository":"${repository}"`}` +
       `,"status":${exchange.status},"ms":${Math.round(milliseconds * 1000) / 1000},"bytes":${exchange.bytes}` +
       `,"client":"${client}","requestId":"${exchange.requestId}","traceId":"${exchange.traceId}"` +
       `${userAgent === undefined ? '' : `,"ua":${JSON.stringify(userAgent.slice(0, USER_AGENT_LENGTH))}`},"msg":"request"`,

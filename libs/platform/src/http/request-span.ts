@@ -23,6 +23,7 @@ export function endRequestSpan(span: Span, exchange: Exchange): void {
     if ('reference' in request) span.set('waybill.reference', request.reference);
     if ('digest' in request) span.set('waybill.digest', request.digest);
   }
+  if (exchange.endpoint !== undefined) span.rename(exchange.endpoint);
   span.set('waybill.request_id', exchange.requestId);
   span.set('http.response.status_code', exchange.status);
   span.set('http.response.body.size', exchange.bytes);

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DynamicModule } from '@nestjs/common';
+import { unsupported } from '@waybill/oci';
 import type { HealthCheck } from './health.js';
 import { openLogger } from './logging.js';
 import { Metrics } from '../metrics/metrics.js';
@@ -64,6 +65,25 @@ describe('a started process', () => {
     const ping = await fetch(url(address, '/v2/'));
     expect({ status: ping.status, body: await ping.text() }).toEqual({ status: 200, body: '{}' });
     expect((await fetch(url(address, '/nothing'))).status).toBe(404);
+  });
+
+  it('answers an endpoint outside /v2/ as it answers /v2/: its errors, its log and its metrics', async () => {
+    const metrics = new Metrics();
+    const { address } = await start({
+      metrics,
+      endpoints: [{ kind: 'token', path: '/token', answer: (exchange) => {
+        if (exchange.request.method === 'GET') exchange.reply(200, ['Content-Type', 'application/json'], '{}');
+        else throw unsupported('only GET', 405, { Allow: 'GET' });
+      } }, { kind: 'keys', path: '/keys', answer: () => Promise.reject(new Error('secret')) }],
+    });
+    expect((await fetch(url(address, '/token?x'))).status).toBe(200);
+    const refused = await fetch(url(address, '/token'), { method: 'POST', body: 'x' });
+    expect([refused.status, refused.headers.get('allow'), await refused.json()]).toEqual([405, 'GET', { errors: [{ code: 'UNSUPPORTED', message: 'only GET' }] }]);
+    const failed = await fetch(url(address, '/keys'));
+    expect(failed.status).toBe(500);
+    expect(await failed.text()).not.toContain('secret');
+    const text = await metrics.scrape();
+    for (const line of ['{kind="token",code="200"} 1', '{kind="token",code="405"} 1', '{kind="keys",code="500"} 1']) expect(text).toContain(`waybill_http_requests_total${line}`);
   });
 
   it('is alive and ready on both addresses', async () => {

@@ -7,6 +7,8 @@ import { errorCode } from '../error-code.js';
 import { NO_TELEMETRY } from '../telemetry/telemetry.js';
 import type { Telemetry } from '../telemetry/telemetry.js';
 import { TrustedProxies } from './client-address.js';
+import { beforeControllers, Endpoints } from './endpoints.js';
+import type { Endpoint } from './endpoints.js';
 import type { Exchange } from './exchange.js';
 import { FrontController } from './front-controller.js';
 import type { ObserveRequest } from './front-controller.js';
@@ -37,6 +39,8 @@ export interface HttpOptions {
   readonly module: Type | DynamicModule;
   readonly handlers: Partial<Handlers>;
   readonly guard: Guard;
+  /** Answered outside `/v2/`, before the controllers are asked; none unless given. */
+  readonly endpoints?: readonly Endpoint[];
   readonly address: Address;
   /** Without it there is no second listener. */
   readonly metricsAddress?: Address;
@@ -110,15 +114,14 @@ function createFront(options: HttpOptions, tls: TlsListener | undefined): Front 
   const { logger, metrics } = options;
   const trusted = options.trusted ?? new TrustedProxies([]);
   const health = new Health(options.checks, (check, err) => logger.warn({ check, err }, 'a health check failed'));
-  const controller = new FrontController({
-    handlers: options.handlers,
-    guard: options.guard,
+  const watch = {
     observe: observer(logger, metrics, trusted),
-    certificateOf: (request) => trusted.certificate(request),
-    report: (err, exchange) => reportError(logger, err, exchange),
+    report: (err: unknown, exchange: Exchange) => reportError(logger, err, exchange),
     // one that records nothing is not even asked
     ...(options.telemetry === undefined || options.telemetry === NO_TELEMETRY ? {} : { telemetry: options.telemetry }),
-  });
+  };
+  const controller = new FrontController({ handlers: options.handlers, guard: options.guard, certificateOf: (request) => trusted.certificate(request), ...watch });
+  const endpoints = new Endpoints({ endpoints: options.endpoints ?? [], ...watch });
   let other: RequestListener = (_, response) => response.destroy();
   const http = createHttpServer({
     limits: { ...HTTP_LIMITS, ...options.limits },
@@ -131,7 +134,7 @@ function createFront(options: HttpOptions, tls: TlsListener | undefined): Front 
   const reload = tls && followFiles(tls, http, options);
   gaugeChecks(metrics, health, options.checks);
   gaugeSpans(metrics, options.telemetry ?? NO_TELEMETRY);
-  return { health, http, reload, metricsServer: options.metricsAddress && createMetricsServer(metrics, health), setOther: (answer) => (other = answer) };
+  return { health, http, reload, metricsServer: options.metricsAddress && createMetricsServer(metrics, health), setOther: (answer) => (other = beforeControllers(endpoints, answer)) };
 }
 
 function followFiles({ settings, material }: TlsListener, http: HttpServer, { logger, metrics }: HttpOptions): TlsReload {
@@ -185,7 +188,7 @@ function observer(logger: Logger, metrics: Metrics, trusted: TrustedProxies): Ob
 
 /** A dependency that is away is expected to happen and is repeated by the client; everything else is a bug. */
 function reportError(logger: Logger, err: unknown, exchange: Exchange): void {
-  const fields = { err, traceId: exchange.traceId, requestId: exchange.requestId, kind: exchange.parsed?.kind };
+  const fields = { err, traceId: exchange.traceId, requestId: exchange.requestId, kind: exchange.parsed?.kind ?? exchange.endpoint };
   if (err instanceof RegistryError) logger.warn(fields, 'the request could not be served');
   else logger.error(fields, 'the request failed');
 }

@@ -1,4 +1,5 @@
 import type { RequestKind } from '@waybill/oci';
+import type { EndpointKind } from '../http/endpoints.js';
 import { within } from '../http/health.js';
 import { METRICS, metricDefinition } from './catalogue.js';
 import type { MetricName, MetricOf } from './catalogue.js';
@@ -28,7 +29,7 @@ const REQUEST_BOUNDS = METRICS.waybill_http_request_seconds.bounds;
 
 /** Numbers about this process in the Prometheus text format (version 0.0.4), by the names of the catalogue. */
 export class Metrics {
-  private readonly kinds = new Map<RequestKind | 'unparsed', Kind>();
+  private readonly kinds = new Map<RequestKind | EndpointKind | 'unparsed', Kind>();
   private readonly sources = new Map<MetricName, Source>();
   private readonly clientErrors: Counts;
   private readonly scraped: () => void;
@@ -39,8 +40,8 @@ export class Metrics {
     this.scraped = addProcessMetrics(this, roles);
   }
 
-  /** On the way of every `/v2/` request. `kind` is undefined where the request could not be parsed. */
-  observe(kind: RequestKind | undefined, status: number, milliseconds: number): void {
+  /** On the way of every `/v2/` request, and of those to the endpoints beside it. `kind` is undefined where the request could not be parsed. */
+  observe(kind: RequestKind | EndpointKind | undefined, status: number, milliseconds: number): void {
     const name = kind ?? 'unparsed';
     let of = this.kinds.get(name);
     if (of === undefined) this.kinds.set(name, (of = { codes: new Map(), times: new Times(REQUEST_BOUNDS) }));

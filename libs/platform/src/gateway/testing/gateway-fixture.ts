@@ -78,7 +78,8 @@ export async function gatewayTo(ports: readonly number[], { trusted = [], tls, p
   const gateway = new Gateway([service], new TrustedProxies(trusted));
   await gateway.start();
   const to = gateway.to(service);
-  const served = await serve({ handlers: { ping: to, getManifest: to, headManifest: to, putManifest: to, getBlob: to, appendUpload: to, deleteManifest: to }, tls });
+  const endpoints = gateway.endpoints(service, [{ kind: 'token', path: '/token' }, { kind: 'management', path: '/api/v1/' }]);
+  const served = await serve({ endpoints, handlers: { ping: to, getManifest: to, headManifest: to, putManifest: to, getBlob: to, appendUpload: to, deleteManifest: to }, tls });
   ends.push(() => gateway.stop(), () => served.close());
   return { ...served, gateway, service };
 }

@@ -4,6 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectSecurely, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { RequestKind } from '@waybill/oci';
+import { beforeControllers, Endpoints } from '../endpoints.js';
+import type { Endpoint, EndpointKind } from '../endpoints.js';
 import type { Exchange } from '../exchange.js';
 import { FrontController } from '../front-controller.js';
 import type { Guard, Handlers } from '../handler.js';
@@ -18,7 +20,7 @@ import { serverTls } from './tls-fixture.js';
 export interface ServedRegistry {
   readonly port: number;
   readonly url: string;
-  readonly observed: { readonly kind: RequestKind | undefined; readonly status: number }[];
+  readonly observed: { readonly kind: RequestKind | EndpointKind | undefined; readonly status: number }[];
   readonly reported: unknown[];
   readonly clientErrors: ClientErrorReason[];
   readonly http: HttpServer;
@@ -30,24 +32,24 @@ export interface ServedRegistry {
 export interface ServeOptions {
   readonly handlers?: Partial<Handlers>;
   readonly guard?: Guard;
+  readonly endpoints?: readonly Endpoint[];
   readonly limits?: Partial<HttpLimits>;
   readonly tls?: TlsListener | undefined;
 }
 
-export async function serve({ handlers = {}, guard = () => undefined, limits = {}, tls }: ServeOptions): Promise<ServedRegistry> {
-  const observed: { kind: RequestKind | undefined; status: number }[] = [];
+export async function serve({ handlers = {}, guard = () => undefined, endpoints = [], limits = {}, tls }: ServeOptions): Promise<ServedRegistry> {
+  const observed: { kind: RequestKind | EndpointKind | undefined; status: number }[] = [];
   const reported: unknown[] = [];
   const clientErrors: ClientErrorReason[] = [];
-  const controller = new FrontController({
-    handlers,
-    guard,
-    observe: (exchange: Exchange, kind) => observed.push({ kind, status: exchange.status }),
-    report: (error) => reported.push(error),
-  });
+  const watch = {
+    observe: (exchange: Exchange, kind: RequestKind | EndpointKind | undefined) => void observed.push({ kind, status: exchange.status }),
+    report: (error: unknown) => void reported.push(error),
+  };
+  const controller = new FrontController({ handlers, guard, ...watch });
   const http = createHttpServer({
     limits: { ...HTTP_LIMITS, drainMs: 200, ...limits },
     registry: (request, response, expectsContinue) => controller.handle(request, response, expectsContinue),
-    other: (_, response) => response.end('other'),
+    other: beforeControllers(new Endpoints({ endpoints, ...watch }), (_, response) => response.end('other')),
     onClientError: (reason) => clientErrors.push(reason),
     ...(tls === undefined ? {} : { tls }),
   });

@@ -7,6 +7,8 @@ export abstract class RegistryError extends Error {
   /** Whether the same request may succeed when it is repeated unchanged. */
   readonly retryable: boolean = false;
   readonly headers: Readonly<Record<string, string>> = {};
+  /** Further members of the body, beside `errors`. */
+  readonly members: Readonly<Record<string, string>> = {};
 }
 
 /** One entry of the spec's `errors` array. */
@@ -43,6 +45,7 @@ export interface OciErrorOptions {
   readonly status?: number;
   readonly detail?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly members?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
 }
 
@@ -51,6 +54,7 @@ export class OciError extends RegistryError {
   override readonly name = 'OciError';
   readonly status: number;
   override readonly headers: Readonly<Record<string, string>>;
+  override readonly members: Readonly<Record<string, string>>;
   override readonly retryable: boolean;
 
   constructor(readonly code: OciErrorCode, message?: string, options: OciErrorOptions = {}, readonly entries: readonly OciErrorEntry[] = [entry(code, message, options.detail)]) {
@@ -62,6 +66,7 @@ export class OciError extends RegistryError {
     Error.stackTraceLimit = depth;
     this.status = status;
     this.headers = options.headers ?? {};
+    this.members = options.members ?? {};
     this.retryable = code === 'UNAVAILABLE' || code === 'TOOMANYREQUESTS';
   }
 }
@@ -78,7 +83,7 @@ export function quoted(input: string): string {
 /** The error body (wire-protocol G7). Sent as `application/json`, and not at all in an answer to HEAD. */
 export function errorBody(error: RegistryError): string {
   const errors = error instanceof OciError ? error.entries : [{ code: error.code, message: error.message }];
-  return JSON.stringify({ errors });
+  return JSON.stringify({ ...error.members, errors });
 }
 
 /** A server behind us (database, object storage) does not answer. 503 with Retry-After; the request changed nothing that was acknowledged. */

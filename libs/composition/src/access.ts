@@ -1,30 +1,42 @@
 import type { KeySet } from '@waybill/access';
 import { TrustedProxies } from '@waybill/platform';
-import type { Config, Database, Guard, Logger } from '@waybill/platform';
+import type { Config, Database, Guard, HealthCheck, Logger } from '@waybill/platform';
+import type { Infrastructure } from './infrastructure.js';
+import type { Role } from './roles.js';
+import { openTokenGuard } from './token-guard.js';
 
 /** Who may do what, in one process. Every process that answers `/v2/` decides for itself. */
 export interface Access {
   readonly guard: Guard;
+  readonly checks: readonly HealthCheck[];
+  /** Looks for new keys of the token service now, and not only when it is time. */
+  learnKeys(): Promise<void>;
   close(): Promise<void>;
 }
 
 type ExternalAuth = Extract<Config['auth'], { mode: 'external' }>;
 
 /** By `auth.mode`; without authentication nothing of it is loaded. Rejects in words for a person where its files or keys cannot be had. */
-export async function openAccess(config: Config, database: Database, logger: Logger): Promise<Access> {
+export async function openAccess(roles: readonly Role[], config: Config, infrastructure: Infrastructure): Promise<Access> {
+  const { database, logger } = infrastructure;
+  // whoever answers nothing below /v2/ has nothing to guard, and may not have the rights
+  if (!roles.includes('blobs') && !roles.includes('manifests')) return OPEN;
   switch (config.auth.mode) {
-    case 'none': return { guard: () => undefined, close: () => Promise.resolve() };
-    case 'htpasswd': return openHtpasswd(config.auth.htpasswd, config, database, logger);
+    case 'none': return OPEN;
+    case 'htpasswd': return openHtpasswd(config.auth.htpasswd, config, infrastructure);
+    case 'tokens': return openTokenGuard(config, config.auth.tokens, infrastructure);
     case 'external': return openExternal(config.auth, database, logger);
   }
 }
 
-async function openHtpasswd(path: string, { http }: Config, database: Database, logger: Logger): Promise<Access> {
+const OPEN: Access = { guard: () => undefined, checks: [], learnKeys: () => Promise.resolve(), close: () => Promise.resolve() };
+
+async function openHtpasswd(path: string, { http }: Config, { database, logger }: Infrastructure): Promise<Access> {
   const [{ ActorTable, basicGuard }, { HtpasswdIdentityProvider }] = await Promise.all([import('@waybill/access'), import('@waybill/access/htpasswd')]);
   const identities = new HtpasswdIdentityProvider({ path, log: logger });
   await identities.start();
   const guard = basicGuard({ identities, actors: new ActorTable(database), trusted: new TrustedProxies(http.trustedProxies) });
-  return { guard, close: () => Promise.resolve(identities.stop()) };
+  return { ...OPEN, guard, close: () => Promise.resolve(identities.stop()) };
 }
 
 /** A revocation at another token server reaches us when its tokens expire. */
@@ -40,7 +52,7 @@ async function openExternal(auth: ExternalAuth, database: Database, logger: Logg
     actors: new ActorTable(database),
     askAgain: new AskOnce().askAgain,
   });
-  return { guard, close: () => keys.stop() };
+  return { ...OPEN, guard, close: () => keys.stop() };
 }
 
 /** The configuration has made sure that one place is named. */

@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
 import { armFailpoint, ConfigRefused, loadConfig, openLogger } from '@waybill/platform';
-import type { Config, Logger } from '@waybill/platform';
+import type { Config, Environment, Logger } from '@waybill/platform';
 import { openNetworkFaults } from './open-network.js';
 import { isRole, ROLES } from './roles.js';
 import type { Role } from './roles.js';
@@ -17,6 +17,8 @@ type Chosen = readonly Role[] | readonly ['gateway'];
 export interface Running {
   /** `host:port` that it serves. */
   readonly address: string;
+  /** See RunningProcess. */
+  readonly secret?: string | undefined;
   readonly close: () => Promise<void>;
 }
 
@@ -24,9 +26,9 @@ export interface Running {
  * A whole app: reads the configuration, serves the roles until SIGTERM or SIGINT, then ends in order. Logs go to standard error; standard output
  * gets the three lines for a person. A fault is told in plain words and ends the process with 1.
  */
-export async function bootstrap(roles: Chosen = ROLES): Promise<void> {
+export async function bootstrap(roles: Chosen = ROLES, words: readonly string[] = process.argv.slice(2)): Promise<void> {
   const started = endOnSignal();
-  const config = await loadConfig(process.env).catch(refuse);
+  const config = await Promise.resolve().then(() => loadConfig(withOptions(process.env, words))).catch(refuse);
   const chosen = config.roles.length > 0 ? rolesOf(config) : roles;
   const faults = [...roleFaults(chosen, config), ...openNetworkFaults(chosen, config)];
   if (faults.length > 0) refuse(new ConfigRefused(faults));
@@ -53,7 +55,7 @@ export async function bootstrap(roles: Chosen = ROLES): Promise<void> {
   // a worker whose primary is gone has lost its database server too
   process.on('disconnect', () => stop('the primary process is gone'));
   // last: whoever is told that we serve may tell us to stop at once
-  if (cluster.isPrimary) process.stdout.write(greeting(chosen, running.address, config));
+  if (cluster.isPrimary) process.stdout.write(greeting(chosen, running, config));
   else process.send?.({ serves: running.address });
 }
 
@@ -71,8 +73,8 @@ function run(roles: Chosen, config: Config, logger: Logger): Promise<Running> {
 }
 
 async function serving(starting: Promise<RunningProcess>): Promise<Running> {
-  const { http, close } = await starting;
-  return { address: `${http.address.host.includes(':') ? `[${http.address.host}]` : http.address.host}:${http.address.port}`, close };
+  const { http, secret, close } = await starting;
+  return { secret, address: `${http.address.host.includes(':') ? `[${http.address.host}]` : http.address.host}:${http.address.port}`, close };
 }
 
 function isGateway(roles: Chosen): roles is readonly ['gateway'] {
@@ -82,11 +84,19 @@ function isGateway(roles: Chosen): roles is readonly ['gateway'] {
 /** What a process needs that does not do everything. */
 function roleFaults(roles: Chosen, config: Config): string[] {
   if (isGateway(roles)) {
-    const faults = (['blobs', 'manifests'] as const).filter((service) => config.gateway[service].length === 0).map((service) => `gateway.${service} (WAYBILL_GATEWAY_${service.toUpperCase()}) is missing; expected where the service is, such as ${service}:5000`);
+    const services = ['blobs', 'manifests', ...(config.auth.mode === 'tokens' ? ['tokens' as const] : [])] as const;
+    const faults = services.filter((service) => config.gateway[service].length === 0).map((service) => `gateway.${service} (WAYBILL_GATEWAY_${service.toUpperCase()}) is missing; expected where the service is, such as ${service}:5000`);
     return config.http.workers === 1 ? faults : [...faults, `http.workers is ${config.http.workers}; expected 1 for a gateway: start more of them behind the load balancer`];
   }
-  if (roles.length === ROLES.length || config.database.url !== undefined) return [];
-  return [`database.url (WAYBILL_DATABASE_URL or DATABASE_URL) is missing; expected the database that all services use, because ${roles.join(' and ')} alone cannot have one of its own`];
+  if (roles.length === ROLES.length) return [];
+  return [...tokenFaults(roles, config), ...(config.database.url === undefined ? [`database.url (WAYBILL_DATABASE_URL or DATABASE_URL) is missing; expected the database that all services use, because ${roles.join(' and ')} alone cannot have one of its own`] : [])];
+}
+
+/** A service has other replicas, and nothing to do where nobody asks it for tokens. */
+function tokenFaults(roles: readonly Role[], { auth }: Config): string[] {
+  if (!roles.includes('tokens')) return [];
+  if (auth.mode !== 'tokens') return roles.length > 1 ? [] : [`auth.mode (WAYBILL_AUTH_MODE) is ${auth.mode}; expected tokens, because tokens are what the role tokens gives out`];
+  return auth.tokens.keySecret === undefined ? ['auth.tokens.keySecret (WAYBILL_AUTH_TOKENS_KEY_SECRET) is missing; expected at least 24 characters, the same for all replicas, because they sign with the same keys'] : [];
 }
 
 function rolesOf(config: Config): Chosen {
@@ -96,11 +106,24 @@ function rolesOf(config: Config): Chosen {
   return config.roles.filter(isRole);
 }
 
-function greeting(roles: Chosen, address: string, config: Config): string {
+/** `--secure` asks for a login, as WAYBILL_AUTH_MODE=tokens does. Throws ConfigRefused for any other word, and where the environment says something else. */
+export function withOptions(environment: Environment, words: readonly string[]): Environment {
+  const unknown = words.filter((word) => word !== '--secure');
+  if (unknown.length > 0) throw new ConfigRefused([`the command line has ${unknown.map((word) => JSON.stringify(word)).join(' and ')}; expected --secure, or nothing`]);
+  if (words.length === 0) return environment;
+  const { WAYBILL_AUTH_MODE: mode = '' } = environment;
+  if (mode !== '' && mode !== 'tokens') throw new ConfigRefused([`auth.mode (WAYBILL_AUTH_MODE) is ${JSON.stringify(mode)} beside --secure, which means tokens; expected one of them`]);
+  return { ...environment, WAYBILL_AUTH_MODE: 'tokens' };
+}
+
+function greeting(roles: Chosen, { address, secret }: Running, config: Config): string {
   const scheme = config.http.tls === undefined ? 'http' : 'https';
   if (roles.join(',') === 'relay') return `Waybill's relay numbers the log${config.kafka.brokers.length > 0 ? ' and publishes it to Kafka' : ''}; its health is at ${scheme}://${address}/readyz\n`;
+  if (roles.join(',') === 'tokens') return `Waybill's token service listens on ${scheme}://${address}; its tokens are for ${config.publicUrl ?? 'this machine'}\n`;
   const database = config.database.url === undefined ? `${config.data.dir} (database and blobs)` : `your Postgres and ${config.storage.driver} storage`;
-  return `Waybill listens on ${scheme}://${address}\nData: ${database}\nPush an image: docker pull hello-world && docker tag hello-world ${address}/hello-world && docker push ${address}/hello-world\n`;
+  const login = config.auth.mode === 'none' ? '' : `Log in: docker login ${address}${config.auth.mode === 'tokens' ? ' --username admin' : ''}\n`;
+  const made = secret === undefined ? '' : `The user admin was made. This is its password, shown only now: ${secret}\n`;
+  return `Waybill listens on ${scheme}://${address}\nData: ${database}\n${made}${login}Push an image: docker pull hello-world && docker tag hello-world ${address}/hello-world && docker push ${address}/hello-world\n`;
 }
 
 /**

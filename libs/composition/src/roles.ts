@@ -7,8 +7,11 @@ import { repositoryMatcher } from '@waybill/platform';
 import type { Config, ForwardTo, Handlers } from '@waybill/platform';
 import type { Infrastructure } from './infrastructure.js';
 
-/** What works on the log: all of it in one process unless told otherwise. `relay` is the log's own role, which gives events their numbers and has no endpoint. */
-export const ROLES = ['blobs', 'manifests', 'relay'] as const;
+/**
+ * What works on the log: all of it in one process unless told otherwise. `relay` is the log's own role, which gives events their numbers and has no endpoint;
+ * `tokens` has some where auth.mode is tokens, none of them below `/v2/` (tokens-role.ts).
+ */
+export const ROLES = ['blobs', 'manifests', 'relay', 'tokens'] as const;
 export type Role = (typeof ROLES)[number];
 
 export function isRole(name: string): name is Role {
@@ -32,7 +35,7 @@ interface RolePart<Answered> {
   readonly handlers: Answered;
 }
 
-/** The roles of one process as one module and one table of endpoints. The one place where ports meet adapters (architecture.md section 5). */
+/** The roles below `/v2/` of one process as one module and one table of endpoints. The one place where ports meet adapters (architecture.md section 5). */
 export function assemble(roles: readonly Role[], config: Config, infrastructure: Infrastructure): RolePart<Partial<Handlers>> {
   const blobs = roles.includes('blobs') ? blobsRole(config, infrastructure) : undefined;
   const manifests = roles.includes('manifests') ? manifestsRole(config, infrastructure) : undefined;

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DependencyUnavailable } from '@waybill/oci';
 import { ConfigRefused, DatabaseUnreachable, grantNobody, grantServices, migrate, PgDatabase, SERVICES, sqlState } from '@waybill/platform';
 import type { Config, Passwords } from '@waybill/platform';
+import { ensureAdmin } from './first-admin.js';
 import { kafkaOptions, topicOptions } from './kafka-settings.js';
 
 /** One thing that has to be there before the services begin. */
@@ -40,6 +41,7 @@ export function stepsOf(config: Config): SetUpStep[] {
     { name: 'schema', server, run: () => makeSchema(url) },
     { name: 'rights', server, run: () => giveRights(url, config.setup) },
   ];
+  if (config.auth.mode === 'tokens') steps.push({ name: 'admin', server, run: () => makeAdmin(url, config) });
   const { storage } = config;
   if (storage.driver === 's3') steps.push({ name: 'bucket', server: `the S3 server at ${storage.endpoint}`, run: () => makeBucket(storage) });
   if (config.kafka.brokers.length > 0) steps.push({ name: 'topics', server: 'Kafka', run: () => makeTopics(config) });
@@ -67,6 +69,17 @@ async function giveRights(url: string, { roles, passwords }: Config['setup']): P
     return password === undefined ? [] : [[service, password]];
   }));
   return [...(await grantServices(url, given)), `given to the roles of ${SERVICES.join(', ')}`].join('; ');
+}
+
+async function makeAdmin(url: string, config: Config): Promise<string> {
+  const database = new PgDatabase({ url, poolSize: 1 });
+  try {
+    const made = await ensureAdmin(database, config);
+    if (made === 'there') return 'somebody is admin';
+    return made === 'made' ? 'made the user admin, with the password of admin.password' : `made the user admin. This is its password, shown only now: ${made.secret}`;
+  } finally {
+    await database.close();
+  }
 }
 
 async function makeBucket(storage: Extract<Config['storage'], { driver: 's3' }>): Promise<string> {

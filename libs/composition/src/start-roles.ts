@@ -6,12 +6,14 @@ import type { Access } from './access.js';
 import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
 import { buildInfrastructure } from './infrastructure.js';
 import type { Infrastructure } from './infrastructure.js';
+import { makeFirstAdmin } from './first-admin.js';
 import { limitGuard } from './limits.js';
 import { gaugeRelay } from './open-relay.js';
 import { policyGuard } from './policy.js';
 import { assemble, ROLES } from './roles.js';
 import type { Role } from './roles.js';
 import { wakeSealer } from './sealing.js';
+import { openTokens } from './tokens-role.js';
 
 /** Seconds that a committed event may wait for its number before the process says that it is not ready. */
 const SEALER_LAG = 30;
@@ -19,6 +21,8 @@ const SEALER_LAG = 30;
 /** A process that serves. */
 export interface RunningProcess {
   readonly http: RunningHttp;
+  /** Of the user admin, where this start made it and nobody had chosen one: to be shown this once. */
+  readonly secret?: string | undefined;
   /** Finishes running requests, then ends everything that was started, in the reverse order. */
   readonly close: () => Promise<void>;
 }
@@ -39,25 +43,28 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
     ends.push(() => infrastructure.close());
     // of workers, the first process has said it
     if (cluster.isPrimary) await warnOfTooFewSessions(config, infrastructure.database, (text) => logger.warn(text));
-    const access = await openAccess(config, infrastructure.database, logger);
+    const secret = await makeFirstAdmin(roles, config, infrastructure);
+    const access = await openAccess(roles, config, infrastructure);
     ends.push(() => access.close());
     const http = await serve(roles, config, infrastructure, access);
     ends.push(() => http.close());
-    return { http, close };
+    return { http, secret, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure, access: Access): Promise<RunningHttp> {
-  const { module, handlers } = assemble(roles, config, infrastructure);
+async function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure, access: Access): Promise<RunningHttp> {
+  const { module: registry, handlers } = assemble(roles, config, infrastructure);
+  const tokens = await openTokens(roles, config, infrastructure, access);
   const { sealer } = infrastructure;
   const { metrics, telemetry } = infrastructure;
   gauge(metrics, infrastructure);
   const trusted = new TrustedProxies(config.http.trustedProxies, config.http.trustClientCert);
   return startHttp({
-    module,
+    module: { module: ProcessModule, imports: [registry, ...(tokens === undefined ? [] : [tokens.module])] },
+    endpoints: tokens?.endpoints ?? [],
     handlers: sealer === undefined ? handlers : wakeSealer(handlers, () => sealer.poke()),
     guard: limitGuard(both(access.guard, policyGuard(config.registry)), config.limits, trusted),
     address: config.http.address,
@@ -69,9 +76,11 @@ function serve(roles: readonly Role[], config: Config, infrastructure: Infrastru
     logger: infrastructure.logger,
     metrics,
     telemetry,
-    checks: checksOf(infrastructure),
+    checks: [...checksOf(infrastructure), ...(tokens?.checks ?? []), ...access.checks],
   });
 }
+
+class ProcessModule {}
 
 /** Seconds after which every gateway has asked again (it does each second). */
 const GRACE = 2;

@@ -5,6 +5,7 @@ import { PgDatabase } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
 import type { Running } from './bootstrap.js';
 import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
+import { makeFirstAdmin } from './first-admin.js';
 import { prepareSchema } from './infrastructure.js';
 import type { Role } from './roles.js';
 
@@ -42,20 +43,22 @@ export async function superviseWorkers(roles: readonly Role[], config: Config, l
   };
   try {
     await prepareSchema(roles, server.url, logger);
-    await warn(config, server.url, logger);
+    const secret = await prepare(roles, config, server.url, logger);
     const workers = Array.from({ length: config.http.workers }, (_, n) => start(n));
     const [address] = await Promise.all(workers.map(listening));
-    return { address: address ?? '', close };
+    return { address: address ?? '', secret, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function warn(config: Config, url: string, logger: Logger): Promise<void> {
+/** What is done once, before any worker. Gives the password of a user admin that it made. */
+async function prepare(roles: readonly Role[], config: Config, url: string, logger: Logger): Promise<string | undefined> {
   const database = new PgDatabase({ url, poolSize: 1 });
   try {
     await warnOfTooFewSessions(config, database, (text) => logger.warn(text));
+    return await makeFirstAdmin(roles, config, { database });
   } finally {
     await database.close();
   }

@@ -14,7 +14,11 @@ const start = startCommand(workspace);
 
 export interface RegistryOptions {
   /** The program; `registry`, which has every role, unless given. */
-  readonly app?: 'registry' | 'gateway' | 'blobs' | 'manifests' | 'relay';
+  readonly app?: 'registry' | 'gateway' | 'blobs' | 'manifests' | 'relay' | 'tokens';
+  /** Words of its command line, such as `--secure`. */
+  readonly words?: readonly string[];
+  /** Where it listens on 127.0.0.1; a free one unless given. */
+  readonly port?: number;
   /** Further settings by their environment names, such as `WAYBILL_REGISTRY_READ_ONLY`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Where the data is kept; a folder that `stop` removes unless given. */
@@ -36,18 +40,19 @@ export class RegistryProcess implements RegistryUnderTest {
     readonly baseUrl: string,
     readonly metricsUrl: string,
     readonly dataFolder: string,
-    private readonly program: string,
+    /** The program, then the words of its command line. */
+    private readonly command: readonly [string, ...string[]],
     private readonly environment: NodeJS.ProcessEnv,
     private readonly folder: TemporaryFolder | undefined,
   ) {
     this.#child = this.#spawn({});
   }
 
-  /** Starts it and waits for the first 200, or challenge, on `/v2/`; of the role relay, which does not answer there, on `/readyz`. */
+  /** Starts it and waits for the first 200, or challenge, on `/v2/`; of the roles that do not answer there, on `/readyz`. */
   static async start(options: RegistryOptions = {}): Promise<RegistryProcess> {
     const folder = options.dataFolder === undefined ? await temporaryFolder('reg') : undefined;
     const dataFolder = options.dataFolder ?? folder?.path ?? '';
-    const [port, metricsPort] = [await freePort(), await freePort()];
+    const [port, metricsPort] = [options.port ?? (await freePort()), await freePort()];
     const environment: NodeJS.ProcessEnv = {
       ...withoutSettings(process.env),
       ...start.environment,
@@ -58,7 +63,7 @@ export class RegistryProcess implements RegistryUnderTest {
       ...options.settings,
     };
     const scheme = environment['WAYBILL_HTTP_TLS_CERT_FILE'] === undefined ? 'http' : 'https';
-    const registry = new RegistryProcess(`${scheme}://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, join(options.workspace ?? workspace, 'apps', options.app ?? 'registry', 'dist', 'main.js'), environment, folder);
+    const registry = new RegistryProcess(`${scheme}://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, [join(options.workspace ?? workspace, 'apps', options.app ?? 'registry', 'dist', 'main.js'), ...(options.words ?? [])], environment, folder);
     options.spawned?.(registry);
     try {
       await registry.#ready();
@@ -122,7 +127,7 @@ export class RegistryProcess implements RegistryUnderTest {
   #spawn(settings: Readonly<Record<string, string>>): RunningChild {
     return new RunningChild({
       command: join(workspace, 'node_modules', '.bin', 'node'),
-      arguments: ['--enable-source-maps', ...start.flags, this.program],
+      arguments: ['--enable-source-maps', ...start.flags, ...this.command],
       environment: { ...this.environment, ...settings },
       folder: this.dataFolder,
     });
@@ -134,7 +139,7 @@ export class RegistryProcess implements RegistryUnderTest {
   }
 
   #ready(): Promise<void> {
-    if (this.program.includes(join('apps', 'relay'))) return this.ready();
+    if (['relay', 'tokens'].some((app) => this.command[0].includes(join('apps', app)))) return this.ready();
     return this.#child.waitUntil(async () => [200, 401].includes((await statusOf(`${this.baseUrl}/v2/`)) ?? 0));
   }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { TlsSettings } from '../http/tls/tls-material.js';
-import { address, addresses, baseUrl, choice, connectionString, count, duration, failpoint, flag, KEY_NOTES, list, networks, origin, publicOrigin, realm, secret, secretPairs, share, size, text, type KeyNotes } from './config-values.js';
+import { address, addresses, baseUrl, choice, connectionString, count, duration, failpoint, flag, KEY_NOTES, list, longSecret, networks, origin, publicOrigin, realm, secret, secretPairs, share, size, text, type KeyNotes } from './config-values.js';
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
@@ -105,6 +105,16 @@ const auth = z.discriminatedUnion('mode', [
     htpasswd: key(text(), 'the path of a file', 'The users, one `login:hash` a line, as `htpasswd -B` writes it. A change is taken within seconds. They all may do everything.'),
   }),
   z.strictObject({
+    mode: z.literal('tokens'),
+    tokens: z.strictObject({
+      keySecret: key(longSecret().optional(), 'at least 24 characters, such as `openssl rand -hex 24` gives', 'Encrypts the keys that sign tokens, which stand in the database. All replicas of the service `tokens` have the same.', { secret: true, otherwise: 'of the registry in one process, a file in `data.dir` that it makes' }),
+      lifetime: key(duration(60, 3600).prefault('5m'), 'a duration from 1m to 1h', 'For how long clients use a token.'),
+      refreshLifetime: key(duration(3600, 3650 * DAY).prefault('90d'), 'a duration from 1h', 'For how long a client stays logged in with a refresh token. A changed password, or a revoked secret, ends it at once.'),
+      keyPeriod: key(duration(2 * DAY, 3650 * DAY).prefault('30d'), 'a duration from 2d', 'For how long a key signs. The next one is published a day before.'),
+      services: key(list().prefault([]), 'a list of services such as registry.example.org:5000', 'Other registries that trust our tokens, by what their challenge has as `service`. They hear of no right that depends on a tag.'),
+    }).prefault({}),
+  }),
+  z.strictObject({
     mode: z.literal('external'),
     realm: key(realm(), 'a URL such as https://auth.example.com/token, without a query and without the words basic and bearer', 'The token endpoint that clients are sent to.'),
     issuer: key(text(), 'text such as https://auth.example.com', 'What the tokens have as `iss`, to the letter.'),
@@ -187,6 +197,9 @@ export const CONFIG_TREE = z.strictObject({
     manifestBytes: key(size(0, 64 * GiB).prefault('16 MiB'), 'a size', 'Memory for contents of manifests, by digest.'),
     blobBytes: key(size(0, 64 * GiB).prefault('16 MiB'), 'a size', 'Memory for contents of small blobs, by digest.'),
   }).prefault({}),
+  admin: z.strictObject({
+    password: key(secret().optional(), 'text', 'Password of the user `admin`, who is made where tokens are used and there is no user yet. It changes nobody who is there.', { secret: true, otherwise: 'a random one, which is printed once' }),
+  }).prefault({}),
   setup: z.strictObject({
     wait: key(duration(0, DAY).prefault('5m'), 'a duration up to 1d', 'How long the set-up step waits for servers that are not there yet.'),
     roles: key(choice(['make', 'skip']).prefault('make'), 'make or skip', 'make: each service gets a role of its own in the database, with the rights that it needs. skip: none does, and the services log in as the owner of the schema.'),
@@ -256,7 +269,10 @@ export function crossFaults(tree: Tree): string[] {
   return faults;
 }
 
-function authFaults({ auth: chosen, publicUrl }: Tree): string[] {
+function authFaults({ auth: chosen, publicUrl, http: { address: { host, port } } }: Tree): string[] {
+  if (chosen.mode === 'tokens' && publicUrl === undefined && (port === 0 || ['0.0.0.0', '::'].includes(host))) {
+    return [`publicUrl (WAYBILL_PUBLIC_URL) is missing; expected where clients find the registry, because tokens are for it and ${host}:${port} is no address of one`];
+  }
   if (chosen.mode !== 'external') return [];
   const faults: string[] = [];
   const sources = [chosen.jwksUrl, chosen.jwksFile, chosen.certificates].filter((source) => source !== undefined);

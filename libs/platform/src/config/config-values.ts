@@ -36,6 +36,9 @@ export const text = () => value((input) => (typeof input === 'string' && input.t
 
 export const secret = () => value((input) => (typeof input === 'string' && input !== '' ? new Secret(input) : undefined));
 
+/** A secret that is used as a key. */
+export const longSecret = () => value((input) => (typeof input === 'string' && input.length >= 24 ? new Secret(input) : undefined));
+
 /** A URL of Postgres that the driver can read. */
 export const connectionString = () =>
   // the driver takes user@/database?host=/folder, which names no host, and the parser does not

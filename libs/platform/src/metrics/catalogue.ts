@@ -1,5 +1,5 @@
 /** What a process does. A process with several roles has the metrics of each. */
-export const METRIC_ROLES = ['gateway', 'blobs', 'manifests', 'relay'] as const;
+export const METRIC_ROLES = ['gateway', 'blobs', 'manifests', 'relay', 'tokens'] as const;
 export type MetricRole = (typeof METRIC_ROLES)[number];
 
 export interface MetricDefinition {
@@ -13,7 +13,7 @@ export interface MetricDefinition {
   readonly bounds?: readonly number[];
 }
 
-const LOG: readonly MetricRole[] = ['blobs', 'manifests', 'relay'];
+const LOG: readonly MetricRole[] = ['blobs', 'manifests', 'relay', 'tokens'];
 const ANSWERS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300] as const;
 /** No statement takes longer than five seconds (statement_timeout), nor waits longer than ten for a session. */
 const STATEMENTS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15] as const;
@@ -62,6 +62,8 @@ export const METRICS = {
   waybill_relay_lag_seconds: { type: 'gauge', help: 'Age of the oldest sealed event that Kafka does not have yet.', roles: ['relay'], onlyIf: 'kafka.brokers is set' },
   waybill_relay_published_total: { type: 'counter', help: 'Events that this process has published, repetitions included.', roles: ['relay'], onlyIf: 'kafka.brokers is set' },
   waybill_relay_failures_total: { type: 'counter', help: 'Failed attempts of this process to publish.', roles: ['relay'], onlyIf: 'kafka.brokers is set' },
+  waybill_tokens_issued_total: { type: 'counter', help: 'Tokens by how their bearer was let in: anonymous, password (or a secret in its place) or refresh_token.', roles: ['tokens'], labels: ['cause'], onlyIf: 'auth.mode is tokens' },
+  waybill_tokens_refused_total: { type: 'counter', help: 'Requests for a token that got none, by the code of the answer. UNAUTHORIZED: the credentials were wrong.', roles: ['tokens'], labels: ['code'], onlyIf: 'auth.mode is tokens' },
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
 
 export type MetricName = keyof typeof METRICS;

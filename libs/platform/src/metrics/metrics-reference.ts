@@ -4,7 +4,7 @@ import type { MetricDefinition, MetricName } from './catalogue.js';
 const HEAD = `# Metrics
 
 Each process answers \`/metrics\` at \`metrics.address\` in the text format of Prometheus. These are all the names there are; the dashboard, the scrape
-configuration and the alert rules of \`deploy/observability\` use no others. A registry in one process has the roles blobs, manifests and relay. The time
+configuration and the alert rules of \`deploy/observability\` use no others. A registry in one process has all roles but gateway. The time
 metrics are histograms in seconds with the labels \`le\`, and the names ending in \`_bucket\`, \`_sum\` and \`_count\`, that Prometheus gives them.
 
 This page is generated from the table in \`libs/platform/src/metrics/catalogue.ts\` by \`npm run docs\`.

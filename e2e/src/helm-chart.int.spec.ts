@@ -7,11 +7,13 @@ import { parse } from 'yaml';
 import { lintChart, Manifest, renderChart } from './helm/chart.js';
 
 const VALUES = ['minimal', 'full', 'filesystem'];
-const SERVED = ['gateway', 'blobs', 'manifests', 'relay'];
+const SERVED = ['gateway', 'blobs', 'manifests', 'relay', 'tokens'];
+/** Without a token service of its own, there is none. */
+const servedBy = (values: string): readonly string[] => SERVED.filter((role) => role !== 'tokens' || values !== 'filesystem');
 /** What a mounted file holds, by the end of the name of its variable. */
 const FILES: readonly (readonly [RegExp, string])[] = [
   [/DATABASE_URL_FILE$/, 'postgresql://user:password@postgres/waybill'],
-  [/_FILE$/, 'a-password'],
+  [/_FILE$/, 'a-password-of-24-characters'],
 ];
 
 const binaries = requireBinaries('helm');
@@ -52,14 +54,16 @@ else {
     });
 
     it('has every role, and the set-up step', () => {
-      expect(pods(chart(values)).map(role)).toEqual(expect.arrayContaining([...SERVED, 'migrate']));
+      expect(pods(chart(values)).map(role).toSorted()).toEqual([...servedBy(values), 'migrate'].toSorted());
     });
 
     it('gives each process a configuration that it takes', async () => {
       for (const pod of pods(chart(values))) {
         const config = await configOf(pod);
-        if (role(pod) === 'gateway') expect([config.gateway.blobs.length, config.gateway.manifests.length, config.database.url]).toEqual([1, 1, undefined]);
+        if (role(pod) === 'gateway') expect([config.gateway.blobs.length, config.gateway.manifests.length, config.gateway.tokens.length, config.database.url]).toEqual([1, 1, values === 'filesystem' ? 0 : 1, undefined]);
         else expect(config.database.url?.reveal()).toContain('postgresql://');
+        expect([config.auth.mode, config.publicUrl]).toEqual(values === 'filesystem' ? ['external', undefined] : ['tokens', expect.stringMatching(/^https:/)]);
+        if (config.auth.mode === 'tokens') expect([config.auth.tokens.keySecret === undefined, config.admin.password === undefined]).toEqual([role(pod) !== 'tokens', role(pod) !== 'migrate']);
         if (role(pod) !== 'migrate') expect(Number(pod.at('spec', 'terminationGracePeriodSeconds'))).toBeGreaterThan((config.shutdown.grace ?? 2) + config.shutdown.drainTimeout);
       }
     });
@@ -117,7 +121,7 @@ else {
       const manifests = chart(values);
       const gateway = pods(manifests).find((pod) => role(pod) === 'gateway');
       const config = await configOf(gateway ?? new Manifest({}));
-      for (const { host, port } of [...config.gateway.blobs, ...config.gateway.manifests]) {
+      for (const { host, port } of [...config.gateway.blobs, ...config.gateway.manifests, ...config.gateway.tokens]) {
         const service = only(manifests, 'Service').find(({ name }) => name === host);
         expect([service?.at('spec', 'clusterIP'), service?.at('spec', 'ports', 0, 'port')]).toEqual(['None', port]);
       }
@@ -137,9 +141,10 @@ else {
         const others = rule.at(peer) === undefined ? ['anybody'] : rule.list(peer).flatMap((one) => chosen(manifests, one.map('podSelector', 'matchLabels')));
         return others.map((other) => `${self} ${other} ${rule.list('ports').map((port) => String(port.at('port'))).join(',')}`);
       }));
-    expect(edges('ingress', 'from')).toEqual(['gateway anybody 5000', 'blobs gateway 5000', 'manifests gateway 5000']);
+    expect(edges('ingress', 'from')).toEqual(['gateway anybody 5000', 'blobs gateway 5000', 'manifests gateway 5000', 'tokens gateway 5000']);
     expect(edges('egress', 'to').filter((edge) => !edge.endsWith(' 53,53'))).toEqual([
-      'gateway blobs 5000', 'gateway manifests 5000', 'blobs anybody 5432', 'blobs anybody 443,9000', 'manifests anybody 5432', 'relay anybody 5432', 'migrate anybody 5432', 'migrate anybody 443,9000',
+      'gateway blobs 5000', 'gateway manifests 5000', 'gateway tokens 5000', 'blobs anybody 5432', 'blobs anybody 443,9000', 'manifests anybody 5432', 'relay anybody 5432', 'tokens anybody 5432',
+      'migrate anybody 5432', 'migrate anybody 443,9000',
     ]);
     expect(policies.map((policy) => policy.at('spec', 'policyTypes'))).toEqual(policies.map(() => ['Ingress', 'Egress']));
   });
@@ -183,6 +188,9 @@ else {
     ['a broker without a port', 'kafka.brokers={kafka}', 'brokers'],
     ['an ingress without a host', 'ingress.enabled=true', 'host'],
     ['a rule without rules', 'prometheusRule.enabled=true', 'rules'],
+    ['tokens for no address', 'auth.publicUrl=', 'auth.publicUrl'],
+    ['an address with a path', 'auth.publicUrl=https://registry.example/x', 'publicUrl'],
+    ['a key secret as a setting', 'tokens.settings.WAYBILL_AUTH_TOKENS_KEY_SECRET=x', 'WAYBILL_AUTH_TOKENS_KEY_SECRET'],
     ['a tag that is none', 'image.tag=a:b', 'tag'],
     ['one session', 'database.poolSize=1', 'poolSize'],
     ['fewer at most than at least', 'blobs.autoscaling.enabled=true,blobs.autoscaling.minReplicas=4,blobs.autoscaling.maxReplicas=2', 'minReplicas is 4'],

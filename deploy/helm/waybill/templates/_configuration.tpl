@@ -12,10 +12,6 @@
   {{- $env = merge $env (dict "WAYBILL_HTTP_ADDRESS" ":5000" "WAYBILL_METRICS_ADDRESS" ":5001" "WAYBILL_SHUTDOWN_GRACE" (printf "%vs" $v.shutdown.grace) "WAYBILL_SHUTDOWN_DRAIN_TIMEOUT" (printf "%vs" $v.shutdown.drainTimeout)) }}
   {{- $_ := set $env "WAYBILL_HTTP_TRUSTED_PROXIES" (join "," (ternary $v.gateway.trustedProxies $v.trustedProxies (eq $role "gateway"))) }}
 {{- end }}
-{{- /* unless the settings choose a mode, nobody is asked to log in: NOTES.txt says so */}}
-{{- if and (has $role (list "blobs" "manifests")) (not (hasKey (merge (dict) $v.settings (index $v $role).settings) "WAYBILL_AUTH_MODE")) }}
-  {{- $_ := set $env "WAYBILL_AUTH_ALLOW_UNAUTHENTICATED_NETWORK" "true" }}
-{{- end }}
 {{- if eq $role "gateway" }}
   {{- $env = merge $env (dict "WAYBILL_GATEWAY_BLOBS" (printf "%s-blobs:5000" $name) "WAYBILL_GATEWAY_MANIFESTS" (printf "%s-manifests:5000" $name)) }}
 {{- else }}
@@ -25,8 +21,14 @@
 {{- if eq $role "migrate" }}
   {{- $_ := set $env "WAYBILL_SETUP_ROLES" $v.database.roles }}
   {{- if eq $v.database.roles "make" }}
-    {{- range list "blobs" "manifests" "relay" }}{{ $_ := set $env (printf "WAYBILL_SETUP_PASSWORDS_%s_FILE" (upper .)) (printf "%s/passwords/%s" $files .) }}{{ end }}
+    {{- range include "waybill.services" .root | fromYamlArray }}{{ $_ := set $env (printf "WAYBILL_SETUP_PASSWORDS_%s_FILE" (upper .)) (printf "%s/passwords/%s" $files .) }}{{ end }}
   {{- end }}
+{{- end }}
+{{- if eq $v.auth.mode "tokens" }}
+  {{- $env = merge $env (dict "WAYBILL_AUTH_MODE" "tokens" "WAYBILL_PUBLIC_URL" (include "waybill.publicUrl" .root)) }}
+  {{- if eq $role "gateway" }}{{ $_ := set $env "WAYBILL_GATEWAY_TOKENS" (printf "%s-tokens:5000" $name) }}{{ end }}
+  {{- if eq $role "tokens" }}{{ $_ := set $env "WAYBILL_AUTH_TOKENS_KEY_SECRET_FILE" (printf "%s/tokens/keySecret" $files) }}{{ end }}
+  {{- if eq $role "migrate" }}{{ $_ := set $env "WAYBILL_ADMIN_PASSWORD_FILE" (printf "%s/tokens/adminPassword" $files) }}{{ end }}
 {{- end }}
 {{- if include "waybill.usesStorage" . }}
   {{- if eq $v.storage.driver "s3" }}
@@ -74,9 +76,14 @@
   projected:
     defaultMode: 0440
     sources:
-      {{- range list "blobs" "manifests" "relay" }}
+      {{- range include "waybill.services" .root | fromYamlArray }}
       - secret: { name: {{ index $v.database.secrets . }}, items: [{ key: password, path: {{ . }} }] }
       {{- end }}
+{{- end }}
+{{- if and (eq $v.auth.mode "tokens") (has .role (list "tokens" "migrate")) }}
+{{- $key := ternary "keySecret" "adminPassword" (eq .role "tokens") }}
+- name: tokens
+  secret: { secretName: {{ $v.auth.secret }}, defaultMode: 0440, items: [{ key: {{ $key }}, path: {{ $key }} }] }
 {{- end }}
 {{- if include "waybill.usesStorage" . }}
 {{- if eq $v.storage.driver "s3" }}

@@ -26,9 +26,21 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- with .Values.image }}{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
 {{- end }}
 
+{{/* Where users find the registry: what tokens are for. */}}
+{{- define "waybill.publicUrl" -}}
+{{- if .Values.auth.publicUrl }}{{ .Values.auth.publicUrl }}
+{{- else if .Values.ingress.enabled }}http{{ if .Values.ingress.tlsSecret }}s{{ end }}://{{ .Values.ingress.host }}
+{{- else }}{{ fail "auth.publicUrl is missing; expected where users find the registry, such as https://registry.example.com, because tokens are for it" }}
+{{- end }}
+{{- end }}
+
 {{- define "waybill.claim" -}}
 {{ .Values.storage.filesystem.existingClaim | default (printf "%s-blobs" (include "waybill.fullname" .)) }}
 {{- end }}
+
+{{/* The roles that run, and those of them that log in to the database. */}}
+{{- define "waybill.roles" -}}[gateway, {{ include "waybill.services" . | trimPrefix "[" }}{{- end }}
+{{- define "waybill.services" -}}[blobs, manifests, relay{{ if eq .Values.auth.mode "tokens" }}, tokens{{ end }}]{{- end }}
 
 {{/* What a role has to do with: yes, or nothing. */}}
 {{- define "waybill.usesStorage" -}}{{ if or (eq .role "blobs") (and (eq .role "migrate") (eq .root.Values.storage.driver "s3")) }}yes{{ end }}{{- end }}

@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { buildContent, pushContent, RegistryClient, requireBinaries } from '@waybill/testing';
+import { buildContent, pushContent, requireBinaries } from '@waybill/testing';
+import { LoggedInClient } from './access/logged-in-client.js';
 import { Crane } from './clients/crane.js';
 import { DockerEngine } from './clients/docker-engine.js';
 import type { ImageClient } from './clients/image-client.js';
@@ -21,11 +22,12 @@ if (binaries === undefined || reason !== undefined) it.skip(`docker compose up: 
 else {
   jest.setTimeout(600_000);
   let project: ComposeProject;
-  let client: RegistryClient;
+  let client: LoggedInClient;
+  const login = (): LoggedInClient => new LoggedInClient(project.baseUrl, ['admin', project.adminPassword]);
 
   beforeAll(async () => {
     project = await ComposeProject.create();
-    client = new RegistryClient(project.baseUrl);
+    client = login();
   });
   afterAll(async () => {
     client.close();
@@ -57,8 +59,8 @@ else {
 
   it('comes up with everything healthy', async () => {
     await project.compose('up', '--detach', '--no-build', '--wait');
-    const counts = await Promise.all(['nginx', 'gateway', 'blobs', 'manifests', 'relay', 'postgres', 'kafka', 'minio'].map(async (service) => (await project.running(service)).length));
-    expect(counts).toEqual([1, 2, 2, 2, 1, 1, 1, 1]);
+    const counts = await Promise.all(['nginx', 'gateway', 'blobs', 'manifests', 'tokens', 'relay', 'postgres', 'kafka', 'minio'].map(async (service) => (await project.running(service)).length));
+    expect(counts).toEqual([1, 2, 2, 2, 2, 1, 1, 1, 1]);
   });
 
   it('publishes no port but that of nginx', async () => {
@@ -77,6 +79,7 @@ else {
     });
 
     it('push and pull the images of each other: docker, podman, skopeo, crane', async () => {
+      for (const one of clients) await one.login(project.host, 'admin', project.adminPassword);
       for (const one of clients) await one.push(`${project.host}/compose/${one.name}:v1`, `greetings from ${one.name}`);
       for (const puller of clients) {
         for (const pusher of clients) expect(await puller.greetingOf(`${project.host}/compose/${pusher.name}:v1`)).toContain(`greetings from ${pusher.name}`);
@@ -85,7 +88,7 @@ else {
   });
 
   it('scales while traffic runs, up and down again, and no request fails', async () => {
-    const traffic = await Traffic.start(project.baseUrl, 'compose/scaled');
+    const traffic = await Traffic.start(login(), 'compose/scaled');
     await project.compose('up', '--detach', '--no-build', '--no-recreate', '--wait', '--scale', 'manifests=4', 'manifests');
     await delay(3_000);
     const logs = await project.logs('manifests');
@@ -99,7 +102,7 @@ else {
     process.stderr.write(`${sent} requests while manifests went from 2 to 4 and back\n`);
   });
 
-  it.each(['gateway', 'blobs', 'manifests'])('goes on while a replica of %s is dead', async (service) => {
+  it.each(['gateway', 'blobs', 'manifests', 'tokens'])('goes on while a replica of %s is dead', async (service) => {
     const [victim = ''] = await project.running(service);
     await project.docker('kill', victim);
     await pushedWithin(RECOVERY_SECONDS, `compose/without-${service}`);

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findBinary, ForeignTokenServer, PYTHON_JWT, RegistryProcess, startSplitRegistry } from '@waybill/testing';
@@ -28,9 +29,9 @@ const login = { user: 'conformance', password: 'of the tool' };
 const HTPASSWD = 'conformance:$2b$05$89sxsU8867lyuzLhl5ePl.4jSCa8k4qmFqRg10BQVDYQZ0L8m3Vt.\n';
 
 /**
- * conformance [--split] [--basic | --bearer]: runs the public OCI conformance tool, named by OCI_CONFORMANCE, against a registry with an empty folder; with
+ * conformance [--split] [--basic | --bearer | --secure]: runs the public OCI conformance tool, named by OCI_CONFORMANCE, against a registry with an empty folder; with
  * --split against a gateway with two replicas of each service, with --basic where users stand in an htpasswd file, with --bearer behind a token server
- * that is not ours. Exit 0 only when every test passed, none was skipped, and results.yaml says so.
+ * that is not ours, with --secure behind our own. Exit 0 only when every test passed, none was skipped, and results.yaml says so.
  */
 async function main(): Promise<number> {
   const binary = process.env['OCI_CONFORMANCE'];
@@ -41,7 +42,7 @@ async function main(): Promise<number> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const guard = await startGuard();
-  const registry = await start(process.argv.includes('--split'), guard.settings);
+  const registry = await start(process.argv.includes('--split'), guard);
   try {
     const code = await runTool(binary, new URL(registry.baseUrl).host, guard.credentials);
     const results = await readResults(folder);
@@ -61,6 +62,8 @@ interface RegistryGuard {
   readonly settings: Readonly<Record<string, string>>;
   /** For the environment of the tool. */
   readonly credentials: Readonly<Record<string, string>>;
+  /** Of the user admin, where tokens are our own. */
+  readonly adminPassword?: string;
   readonly stop: () => Promise<void>;
 }
 
@@ -77,14 +80,19 @@ async function startGuard(): Promise<RegistryGuard> {
     const server = await ForeignTokenServer.start({ python, users: { [login.user]: { password: login.password, rights: [['conformance/*', ['pull', 'push', 'delete']]] } } });
     return { settings: server.settings, credentials, stop: () => server.stop() };
   }
+  if (process.argv.includes('--secure')) {
+    const adminPassword = randomBytes(12).toString('hex');
+    return { settings: { WAYBILL_AUTH_MODE: 'tokens' }, credentials: { OCI_USERNAME: 'admin', OCI_PASSWORD: adminPassword }, adminPassword, stop: () => Promise.resolve() };
+  }
   return { settings: {}, credentials: {}, stop: () => Promise.resolve() };
 }
 
-async function start(split: boolean, guarded: RegistryGuard['settings']): Promise<RegistryUnderTest> {
+async function start(split: boolean, { settings: guarded, adminPassword }: RegistryGuard): Promise<RegistryUnderTest> {
   const settings = { WAYBILL_LOG_LEVEL: 'warn', ...guarded };
-  if (!split) return RegistryProcess.start({ settings });
+  const secured = adminPassword === undefined ? {} : { adminPassword };
+  if (!split) return RegistryProcess.start({ settings: adminPassword === undefined ? settings : { ...settings, WAYBILL_ADMIN_PASSWORD: adminPassword } });
   const database = await testDatabase({ migrated: false });
-  const registry = await startSplitRegistry({ databaseUrl: database.url, settings });
+  const registry = await startSplitRegistry({ databaseUrl: database.url, settings, ...secured });
   const stop = async (): Promise<void> => {
     await registry.stop();
     await database.close();

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { temporaryFolder, type TemporaryFolder } from '@waybill/testing';
 import { writeBuildContext } from './build-context.js';
 import { output } from './command.js';
@@ -14,12 +15,14 @@ export class Buildah implements ImageClient {
   ) {}
 
   static async create(binary: string): Promise<Buildah> {
-    return new Buildah(binary, await temporaryFolder('buildah'));
+    const folder = await temporaryFolder('buildah');
+    await writeFile(`${folder.path}/auth.json`, '{}');
+    return new Buildah(binary, folder);
   }
 
   buildah(...commandArguments: readonly string[]): Promise<string> {
     const { path } = this.folder;
-    return output(this.binary, ['--root', `${path}/root`, '--runroot', `${path}/run`, '--storage-driver', 'vfs', ...commandArguments]);
+    return output(this.binary, ['--root', `${path}/root`, '--runroot', `${path}/run`, '--storage-driver', 'vfs', ...commandArguments], { environment: { REGISTRY_AUTH_FILE: `${path}/auth.json` } });
   }
 
   async push(reference: string, greeting: string): Promise<void> {
@@ -35,6 +38,10 @@ export class Buildah implements ImageClient {
     const greeting = await this.buildah('run', '--isolation', 'chroot', container, '/hello');
     await this.buildah('rm', container);
     return greeting;
+  }
+
+  async login(host: string, name: string, secret: string): Promise<void> {
+    await this.buildah('login', '--tls-verify=false', '--username', name, '--password', secret, host);
   }
 
   async close(): Promise<void> {

@@ -38,6 +38,10 @@ export class Crane implements ImageClient {
     return this.crane('export', reference, '-');
   }
 
+  async login(host: string, name: string, secret: string): Promise<void> {
+    await this.crane('auth', 'login', host, '--username', name, '--password', secret);
+  }
+
   async close(): Promise<void> {
     await this.folder.remove();
   }

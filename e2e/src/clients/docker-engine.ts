@@ -67,6 +67,10 @@ export class DockerEngine implements ImageClient {
     await this.docker('image', 'prune', '--all', '--force');
   }
 
+  async login(host: string, name: string, secret: string): Promise<void> {
+    await this.docker('login', host, '--username', name, '--password', secret);
+  }
+
   async close(): Promise<void> {
     await this.daemon.stop('SIGTERM', 30);
     await this.folder.remove();

@@ -5,6 +5,8 @@ export interface ImageClient {
   push(reference: string, greeting: string): Promise<void>;
   /** Pulls the image from the registry and gives what its program prints, or the bytes in which that text must be. */
   greetingOf(reference: string): Promise<string>;
+  /** Logs in with its own command. @param host host:port */
+  login(host: string, name: string, secret: string): Promise<void>;
   /** Ends what it started and removes what it stored. */
   close(): Promise<void>;
 }

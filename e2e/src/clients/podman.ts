@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { temporaryFolder, type TemporaryFolder } from '@waybill/testing';
 import { writeBuildContext } from './build-context.js';
 import { output } from './command.js';
@@ -14,13 +15,15 @@ export class Podman implements ImageClient {
   ) {}
 
   static async create(binary: string): Promise<Podman> {
-    return new Podman(binary, await temporaryFolder('podman'));
+    const folder = await temporaryFolder('podman');
+    await writeFile(`${folder.path}/auth.json`, '{}');
+    return new Podman(binary, folder);
   }
 
   podman(...commandArguments: readonly string[]): Promise<string> {
     const { path } = this.folder;
     const own = ['--root', `${path}/root`, '--runroot', `${path}/run`, '--tmpdir', `${path}/tmp`, '--storage-driver', 'vfs', '--cgroup-manager', 'cgroupfs', '--events-backend', 'file', '--runtime', 'runc'];
-    return output(this.binary, [...own, ...commandArguments]);
+    return output(this.binary, [...own, ...commandArguments], { environment: { REGISTRY_AUTH_FILE: `${path}/auth.json` } });
   }
 
   async push(reference: string, greeting: string): Promise<void> {
@@ -35,6 +38,10 @@ export class Podman implements ImageClient {
     await this.podman('pull', '--quiet', '--tls-verify=false', reference);
     // With limits of its own it runs where a test machine does not let it raise them; runc also runs where crun does not like the cgroups.
     return this.podman('run', '--rm', '--network', 'none', '--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024', reference, '/hello');
+  }
+
+  async login(host: string, name: string, secret: string): Promise<void> {
+    await this.podman('login', '--tls-verify=false', '--username', name, '--password', secret, host);
   }
 
   async close(): Promise<void> {

@@ -45,6 +45,10 @@ export class Regctl implements ImageClient {
     return (await this.raw(['image', 'get-file', '--platform', 'linux/amd64', reference, '/hello'])).stdout.toString('latin1');
   }
 
+  async login(host: string, name: string, secret: string): Promise<void> {
+    await this.regctl('registry', 'login', host, '--user', name, '--pass', secret);
+  }
+
   async close(): Promise<void> {
     await this.folder.remove();
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { temporaryFolder, type TemporaryFolder } from '@waybill/testing';
@@ -17,11 +17,13 @@ export class Skopeo implements ImageClient {
   ) {}
 
   static async create(binary: string): Promise<Skopeo> {
-    return new Skopeo(binary, await temporaryFolder('skopeo'));
+    const folder = await temporaryFolder('skopeo');
+    await writeFile(`${folder.path}/auth.json`, '{}');
+    return new Skopeo(binary, folder);
   }
 
   skopeo(...commandArguments: readonly string[]): Promise<string> {
-    return output(this.binary, commandArguments);
+    return output(this.binary, commandArguments, { environment: { REGISTRY_AUTH_FILE: join(this.folder.path, 'auth.json') } });
   }
 
   /** A path of its own that does not exist yet. */
@@ -40,6 +42,10 @@ export class Skopeo implements ImageClient {
     await this.skopeo('copy', '--src-tls-verify=false', `docker://${reference}`, `dir:${folder}`);
     const files = await Promise.all((await readdir(folder)).map((file) => readFile(join(folder, file))));
     return files.map((bytes) => (bytes.readUInt16BE(0) === 0x1f8b ? gunzipSync(bytes) : bytes).toString('latin1')).join('\n');
+  }
+
+  async login(host: string, name: string, secret: string): Promise<void> {
+    await this.skopeo('login', '--tls-verify=false', '--username', name, '--password', secret, host);
   }
 
   async close(): Promise<void> {

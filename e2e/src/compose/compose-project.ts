@@ -37,6 +37,7 @@ export class ComposeProject {
   private constructor(
     readonly name: string,
     readonly host: string,
+    readonly adminPassword: string,
     private readonly folder: TemporaryFolder,
   ) {}
 
@@ -46,9 +47,10 @@ export class ComposeProject {
     const host = `127.0.0.1:${await freePort()}`;
     const folder = await temporaryFolder('compose');
     const example = readFileSync(join(process.cwd(), '.env.example'), 'utf8');
-    const secrets = example.replaceAll(/^([A-Z_]+_PASSWORD)=.*$/gm, (_line, secret: string) => `${secret}=${randomBytes(12).toString('hex')}`);
-    await writeFile(join(folder.path, 'env'), `${secrets}\nWAYBILL_ADDRESS=${host}\nWAYBILL_IMAGE=${name}\n`);
-    const project = new ComposeProject(name, host, folder);
+    const secrets = example.replaceAll(/^([A-Z_]+_(?:PASSWORD|SECRET))=.*$/gm, (_line, secret: string) => `${secret}=${randomBytes(12).toString('hex')}`);
+    const adminPassword = randomBytes(12).toString('hex');
+    await writeFile(join(folder.path, 'env'), `${secrets}\nWAYBILL_ADDRESS=${host}\nWAYBILL_PUBLIC_URL=http://${host}\nWAYBILL_ADMIN_PASSWORD=${adminPassword}\nWAYBILL_IMAGE=${name}\n`);
+    const project = new ComposeProject(name, host, adminPassword, folder);
     await project.docker('build', '--quiet', '--network', 'host', '--tag', name, process.cwd());
     return project;
   }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { mediaTypes, RegistryClient } from '@waybill/testing';
+import { mediaTypes, type RegistryClient } from '@waybill/testing';
 
 /** What happened to requests under way all the time. */
 export interface Outcome {
@@ -20,8 +20,8 @@ export class Traffic {
     this.workers = Array.from({ length: 6 }, (_, worker) => (worker < 3 ? this.pull(repository) : this.push(repository, worker)));
   }
 
-  static async start(baseUrl: string, repository: string): Promise<Traffic> {
-    const client = new RegistryClient(baseUrl);
+  /** @param client is closed at the end */
+  static async start(client: RegistryClient, repository: string): Promise<Traffic> {
     const { status } = await client.putManifest(repository, 'latest', index('first'), mediaTypes.index);
     if (status !== 201) throw new Error(`The first push was answered ${status}.`);
     return new Traffic(client, repository);

@@ -1,0 +1,59 @@
+import { Commands, Credentials, Grants, Passwords, Robots, Users } from '@waybill/access';
+import { PgDatabase } from '@waybill/platform';
+import { RegistryProcess, startSplitRegistry, type RegistryUnderTest } from '@waybill/testing';
+import { testDatabase } from '@waybill/testing/postgres';
+
+export const ADMIN_PASSWORD = 'correct horse battery staple';
+/** No request of anybody asks for what a test sets up. */
+export const ORDER = { meta: { auth_kind: 'none' } };
+
+/** A registry that asks for a login, and the people in its database: the same objects that its management API has. */
+export interface SecuredRegistry {
+  readonly registry: RegistryUnderTest;
+  /** Every process that answers `/v2/` by itself. */
+  readonly replicas: readonly RegistryProcess[];
+  readonly users: Users;
+  readonly robots: Robots;
+  readonly credentials: Credentials;
+  readonly grants: Grants;
+  close(): Promise<void>;
+}
+
+type Started = Pick<SecuredRegistry, 'registry' | 'replicas'> & { readonly databaseUrl: string; readonly end: () => Promise<void> };
+
+async function secured({ registry, replicas, databaseUrl, end }: Started): Promise<SecuredRegistry> {
+  const database = new PgDatabase({ url: databaseUrl, poolSize: 2 });
+  const commands = new Commands(database);
+  return {
+    registry, replicas,
+    users: new Users(commands, new Passwords()),
+    robots: new Robots(commands),
+    credentials: new Credentials(commands),
+    grants: new Grants(commands),
+    close: async () => {
+      await database.close();
+      await end();
+    },
+  };
+}
+
+async function startOne(settings: Readonly<Record<string, string>>): Promise<SecuredRegistry> {
+  const registry = await RegistryProcess.start({ words: ['--secure'], settings: { WAYBILL_ADMIN_PASSWORD: ADMIN_PASSWORD, ...settings } });
+  return secured({ registry, replicas: [registry], databaseUrl: await registry.databaseUrl(), end: () => registry.stop() });
+}
+
+async function startSplit(settings: Readonly<Record<string, string>>): Promise<SecuredRegistry> {
+  const database = await testDatabase({ migrated: false });
+  const registry = await startSplitRegistry({ databaseUrl: database.url, adminPassword: ADMIN_PASSWORD, settings });
+  const end = async (): Promise<void> => {
+    await registry.stop();
+    await database.close();
+  };
+  return secured({ registry, replicas: [...registry.blobs, ...registry.manifests], databaseUrl: database.url, end });
+}
+
+/** Both topologies. */
+export const SECURED: readonly (readonly [string, (settings?: Readonly<Record<string, string>>) => Promise<SecuredRegistry>])[] = [
+  ['one process', (settings = {}) => startOne(settings)],
+  ['two replicas of each service behind a gateway', (settings = {}) => startSplit(settings)],
+];

@@ -2,11 +2,12 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { CertificateAuthority, hasOpenssl } from '@waybill/platform/testing';
-import { RegistryProcess, requireBinaries, startSplitRegistry, type RegistryUnderTest } from '@waybill/testing';
+import { findBinary, RegistryProcess, requireBinaries, startSplitRegistry, type RegistryUnderTest } from '@waybill/testing';
 import { testDatabase } from '@waybill/testing/postgres';
 import { writeBuildContext, writeProgramTar } from './clients/build-context.js';
 import { output } from './clients/command.js';
 import { writeOciLayout } from './clients/oci-layout.js';
+import { startNginx } from './load-balancer/nginx.js';
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -61,7 +62,7 @@ const CLIENTS = {
     const location = await output(binary, ['--silent', '--show-error', '--fail', '--cacert', caFile, '--request', 'POST', '--output', '/dev/null', '--write-out', '%header{location}|%{redirect_url}', `https://${host}/v2/tls/curl/blobs/uploads/`]);
     expect(location.split('|').at(-1)).toMatch(new RegExp(`^(https://${host.replaceAll('.', '\\.')}/.*)?$`));
     expect(await output(binary, ['--silent', '--http2', '--cacert', caFile, '--write-out', '%{http_version} %{http_code}', `https://${host}/v2/`])).toBe('{}1.1 200');
-    expect(await output(binary, ['--silent', '--write-out', ' %{http_code}', `http://${host}/v2/`])).toMatch(/"UNSUPPORTED","message":"this address speaks TLS.* 400$/);
+    expect(await output(binary, ['--silent', '--write-out', ' %{http_code}', `http://${host}/v2/`])).toMatch(/"UNSUPPORTED".* 400$/);
     await expect(output(binary, ['--silent', '--show-error', '--cacert', caFile, '--tls-max', '1.1', '--tlsv1.0', '--ciphers', 'DEFAULT@SECLEVEL=0', `https://${host}/v2/`])).rejects.toThrow('failed');
   },
 } as const satisfies Record<string, (of: Case) => Promise<void>>;
@@ -83,9 +84,22 @@ async function startSplit(tls: Settings): Promise<RegistryUnderTest> {
   return { baseUrl: registry.baseUrl, logs: () => registry.logs(), stop };
 }
 
+/** nginx as the end of TLS, with deploy/nginx/deployment-tls.conf. */
+async function startBehindNginx({ WAYBILL_HTTP_TLS_CERT_FILE: certFile = '', WAYBILL_HTTP_TLS_KEY_FILE: keyFile = '' }: Settings): Promise<RegistryUnderTest> {
+  const registry = await RegistryProcess.start({ settings: { WAYBILL_HTTP_TRUSTED_PROXIES: '127.0.0.1' } });
+  const { host } = new URL(registry.baseUrl);
+  const nginx = await startNginx(findBinary('nginx') ?? 'nginx', { gateway: host, blobs: host }, { certFile, keyFile });
+  const stop = async (): Promise<void> => {
+    await nginx.stop();
+    await registry.stop();
+  };
+  return { baseUrl: nginx.baseUrl, logs: () => `${registry.logs()}\n${nginx.logs()}`, stop };
+}
+
 const TOPOLOGIES: Readonly<Record<string, (tls: Settings) => Promise<RegistryUnderTest>>> = {
   'one process': (tls) => RegistryProcess.start({ settings: tls }),
   'a gateway in front of services': startSplit,
+  ...(requireBinaries('nginx') && { 'nginx in front of one process': startBehindNginx }),
 };
 
 function describeTls(): void {

@@ -83,11 +83,11 @@ export function describeLoadBalancer({ start, toBlobs, namesAreOldMs, server, re
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     await client.get('/v2/seen/manifests/x', {
       Host: 'registry.example:8080', traceparent, 'X-Request-Id': 'mine', Authorization: 'Bearer t',
-      'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'evil', 'X-Forwarded-Port': '1', 'X-Real-IP': '203.0.113.9', Forwarded: 'for=203.0.113.9',
+      'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'evil', 'X-Forwarded-Port': '1', 'X-Real-IP': '203.0.113.9', Forwarded: 'for=203.0.113.9', 'Client-Cert': ':AAAA:', 'Client-Cert-Chain': ':AAAA:',
     });
     const headers = gateway.of('/v2/seen/manifests/x')[0]?.headers ?? {};
     expect(headers).toMatchObject({ host: 'registry.example:8080', traceparent, 'x-request-id': 'mine', authorization: 'Bearer t', 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http', 'x-forwarded-host': 'registry.example:8080' });
-    expect(Object.keys(headers).filter((name) => ['x-forwarded-port', 'x-real-ip', 'forwarded'].includes(name))).toEqual([]);
+    expect(Object.keys(headers).filter((name) => ['x-forwarded-port', 'x-real-ip', 'forwarded', 'client-cert', 'client-cert-chain'].includes(name))).toEqual([]);
   });
 
   it('says no version of itself', async () => {

@@ -1,13 +1,12 @@
 import { jest } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { buildContent, pushContent, requireBinaries } from '@waybill/testing';
+import { buildContent, ComposeProject, pushContent, requireBinaries, whyNoCompose } from '@waybill/testing';
 import { LoggedInClient } from './access/logged-in-client.js';
 import { Crane } from './clients/crane.js';
 import { DockerEngine } from './clients/docker-engine.js';
 import type { ImageClient } from './clients/image-client.js';
 import { Podman } from './clients/podman.js';
 import { Skopeo } from './clients/skopeo.js';
-import { ComposeProject, whyNoCompose } from './compose/compose-project.js';
 import { TOPIC_SEQUENCES } from './compose/topic-sequences.js';
 import { Traffic } from './compose/traffic.js';
 

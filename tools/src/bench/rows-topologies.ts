@@ -1,4 +1,5 @@
-import { requireBinaries, requireKafka } from '@waybill/testing';
+import { requireBinaries, requireKafka, whyNoCompose } from '@waybill/testing';
+import { ComposeServer, type ComposeStorage } from './compose-server.js';
 import { getRequest } from './connection.js';
 import { runLoad, type JobFor, type Measurement } from './generator.js';
 import { MANIFEST_TYPE, manifestOf } from './image.js';
@@ -17,6 +18,8 @@ const TOPOLOGIES = [
   { key: 'nginx', label: 'services, shared folder, nginx' },
   { key: 's3', label: 'services, MinIO' },
   { key: 'kafka', label: 'services, shared folder, relay to Kafka' },
+  { key: 'compose', label: 'compose, nginx, shared volume' },
+  { key: 'compose-s3', label: 'compose, nginx, MinIO' },
 ] as const;
 
 const MEASURED = [
@@ -77,6 +80,28 @@ async function at(name: string, lab: Lab, replicas: number, servers: SplitServer
   }
 }
 
+const COMPOSED: readonly (readonly [string, ComposeStorage])[] = [['compose', 'volume'], ['compose-s3', 'minio']];
+
+/** docker-compose.yml, as people run it. Without an engine its figures are left out, and the reason is said. */
+async function composed(lab: Lab): Promise<Figures> {
+  const reason = whyNoCompose();
+  if (reason !== undefined) {
+    lab.say(`  topologies: without the deployments of docker-compose.yml: ${reason}`);
+    return {};
+  }
+  let figures: Figures = {};
+  for (const [key, storage] of COMPOSED) {
+    const server = await ComposeServer.start(key, storage);
+    try {
+      lab.say(`  topologies: ${key}`);
+      figures = { ...figures, ...(await measure(key, server, lab)) };
+    } finally {
+      await server.stop();
+    }
+  }
+  return figures;
+}
+
 async function sample(contender: Parameters<OwnRow['sample']>[0], lab: Lab): Promise<Figures> {
   const [binaries, kafka] = [requireBinaries('minio', 'nginx'), requireKafka()];
   if (binaries === undefined || kafka === undefined) throw new Error('The row topologies needs minio, nginx, java and Kafka.');
@@ -86,6 +111,7 @@ async function sample(contender: Parameters<OwnRow['sample']>[0], lab: Lab): Pro
   await one.stop();
   const others: readonly (readonly [string, SplitServers])[] = [['split', {}], ['nginx', { nginx }], ['s3', { minio }], ['kafka', { kafka }]];
   for (const [key, servers] of others) figures = { ...figures, ...(await at(key, lab, 2, servers, (server) => measure(key, server, lab))) };
+  figures = { ...figures, ...(await composed(lab)) };
   for (const replicas of REPLICAS) figures = { ...figures, ...(await at(`${replicas} of each service`, lab, replicas, {}, (server) => scale(replicas, server, lab))) };
   return { ...figures, ratio: (figures['split push-p50'] ?? Number.NaN) / (figures['one push-p50'] ?? Number.NaN) };
 }

@@ -1,15 +1,19 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { findBinary, freePort, temporaryFolder, type TemporaryFolder } from '@waybill/testing';
-import { output } from '../clients/command.js';
+import { promisify } from 'node:util';
+import { findBinary } from './binaries.js';
+import { freePort } from './free-port.js';
+import { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
+
+const run = promisify(execFile);
 
 const IMAGES = ['node:24-bookworm-slim', 'postgres:18', 'apache/kafka:4.1.1', 'minio/minio:latest', 'nginx:stable'];
 
-/** Minutes that an image may take to build, and a project to come up, on a busy machine. */
-const PATIENCE = 600;
+/** Milliseconds that an image may take to build, and a project to come up, on a busy machine. */
+const PATIENCE = 600_000;
 
 /**
  * Why docker-compose.yml cannot be brought up here, in plain words; undefined where it can. It takes the engine that `docker` talks to (DOCKER_HOST)
@@ -39,10 +43,11 @@ export class ComposeProject {
     readonly host: string,
     readonly adminPassword: string,
     private readonly folder: TemporaryFolder,
+    private readonly files: readonly string[],
   ) {}
 
-  /** Builds the image from this checkout; nothing runs yet. The secrets are those of no example. */
-  static async create(): Promise<ComposeProject> {
+  /** Builds the image from this checkout; nothing runs yet. The secrets are those of no example. @param override a second compose file, as text */
+  static async create(override?: string): Promise<ComposeProject> {
     const name = `waybill-e2e-${randomBytes(4).toString('hex')}`;
     const host = `127.0.0.1:${await freePort()}`;
     const folder = await temporaryFolder('compose');
@@ -50,7 +55,9 @@ export class ComposeProject {
     const secrets = example.replaceAll(/^([A-Z_]+_(?:PASSWORD|SECRET))=.*$/gm, (_line, secret: string) => `${secret}=${randomBytes(12).toString('hex')}`);
     const adminPassword = randomBytes(12).toString('hex');
     await writeFile(join(folder.path, 'env'), `${secrets}\nWAYBILL_ADDRESS=${host}\nWAYBILL_PUBLIC_URL=http://${host}\nWAYBILL_ADMIN_PASSWORD=${adminPassword}\nWAYBILL_IMAGE=${name}\n`);
-    const project = new ComposeProject(name, host, adminPassword, folder);
+    const second = join(folder.path, 'override.yml');
+    if (override !== undefined) await writeFile(second, override);
+    const project = new ComposeProject(name, host, adminPassword, folder, override === undefined ? [] : ['--file', join(process.cwd(), 'docker-compose.yml'), '--file', second]);
     await project.docker('build', '--quiet', '--network', 'host', '--tag', name, process.cwd());
     return project;
   }
@@ -59,17 +66,30 @@ export class ComposeProject {
     return `http://${this.host}`;
   }
 
-  docker(...words: readonly string[]): Promise<string> {
-    return output(findBinary('docker') ?? 'docker', words, { environment: { DOCKER_BUILDKIT: '0' }, limit: PATIENCE });
+  /** What it prints. Rejects with everything that it wrote when it fails or takes too long. */
+  async docker(...words: readonly string[]): Promise<string> {
+    try {
+      const { stdout } = await run(findBinary('docker') ?? 'docker', words, { env: { ...process.env, DOCKER_BUILDKIT: '0' }, timeout: PATIENCE, killSignal: 'SIGKILL', maxBuffer: 64 * 1024 * 1024 });
+      return stdout.trim();
+    } catch (cause) {
+      const wrote = (['stdout', 'stderr'] as const).map((stream) => String(Reflect.get(Object(cause), stream) ?? '').slice(-8000)).join('\n');
+      throw new Error(`docker ${words.join(' ')} failed.\n${wrote}`, { cause });
+    }
   }
 
   compose(...words: readonly string[]): Promise<string> {
-    return this.docker('compose', '--project-name', this.name, '--env-file', join(this.folder.path, 'env'), ...words);
+    return this.docker('compose', '--project-name', this.name, '--env-file', join(this.folder.path, 'env'), ...this.files, ...words);
   }
 
   /** Containers of a service that run, by name. */
   async running(service: string): Promise<string[]> {
     return lines(await this.docker('ps', '--filter', `label=com.docker.compose.project=${this.name}`, '--filter', `label=com.docker.compose.service=${service}`, '--format', '{{.Names}}')).sort();
+  }
+
+  /** Ids of the first processes of all its containers that run. */
+  async pids(): Promise<number[]> {
+    const ids = lines(await this.docker('ps', '--quiet', '--filter', `label=com.docker.compose.project=${this.name}`));
+    return ids.length === 0 ? [] : lines(await this.docker('inspect', '--format', '{{.State.Pid}}', ...ids)).map(Number);
   }
 
   /** What of it is still there: containers, volumes and networks. */

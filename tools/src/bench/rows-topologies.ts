@@ -1,4 +1,5 @@
 import { requireBinaries, requireKafka, whyNoCompose } from '@waybill/testing';
+import { BALANCED_METRICS, BALANCED_TARGETS, balancedBytes } from './balanced-bytes.js';
 import { ComposeServer, type ComposeStorage } from './compose-server.js';
 import { getRequest } from './connection.js';
 import { runLoad, type JobFor, type Measurement } from './generator.js';
@@ -110,7 +111,7 @@ async function sample(contender: Parameters<OwnRow['sample']>[0], lab: Lab): Pro
   let figures = await measure('one', one, lab);
   await one.stop();
   const others: readonly (readonly [string, SplitServers])[] = [['split', {}], ['nginx', { nginx }], ['s3', { minio }], ['kafka', { kafka }]];
-  for (const [key, servers] of others) figures = { ...figures, ...(await at(key, lab, 2, servers, (server) => measure(key, server, lab))) };
+  for (const [key, servers] of others) figures = { ...figures, ...(await at(key, lab, 2, servers, async (server) => ({ ...(await measure(key, server, lab)), ...(key === 'nginx' ? await balancedBytes(server, lab) : {}) }))) };
   figures = { ...figures, ...(await composed(lab)) };
   for (const replicas of REPLICAS) figures = { ...figures, ...(await at(`${replicas} of each service`, lab, replicas, {}, (server) => scale(replicas, server, lab))) };
   return { ...figures, ratio: (figures['split push-p50'] ?? Number.NaN) / (figures['one push-p50'] ?? Number.NaN) };
@@ -129,9 +130,10 @@ export const TOPOLOGY_ROW: OwnRow = {
   metrics: [
     { key: 'ratio', label: 'p50 of a push, services on a shared folder / one process', digits: 2, better: 'lower' },
     ...MEASURED.flatMap((metric) => TOPOLOGIES.map((topology) => ({ ...metric, key: `${topology.key} ${metric.key}`, label: `${metric.label}, ${topology.label}`, showBest: true }))),
+    ...BALANCED_METRICS,
     ...scaleMetrics,
   ],
-  targets: [{ metric: 'ratio', against: 'itself', atMost: PUSH_CEILING }],
+  targets: [{ metric: 'ratio', against: 'itself', atMost: PUSH_CEILING }, ...BALANCED_TARGETS],
   rounds: ({ rounds }) => rounds,
   takes: ({ name }) => name === 'ours',
   sample,

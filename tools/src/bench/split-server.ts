@@ -14,13 +14,19 @@ export interface SplitServers {
   readonly kafka?: KafkaPrograms;
 }
 
-export type Part = 'services' | 'postgres' | 's3' | 'kafka' | 'nginx';
+export type Part = 'gateway' | 'blobs' | 'manifests' | 'relay' | 'postgres' | 's3' | 'kafka' | 'nginx';
 type Ends = (() => Promise<unknown>)[];
 type Pids = Map<Part, () => readonly number[]>;
 
+/** Where clients go in, and where one replica of blobs is. */
+interface Urls {
+  readonly entry: string;
+  readonly replica: string;
+}
+
 /** A gateway, replicas of each service and a relay, with servers of their own, all durable. */
 export class SplitServer implements MeasuredServer {
-  private constructor(readonly name: string, private readonly baseUrl: string, private readonly pids: Pids, private readonly ends: Ends) {}
+  private constructor(readonly name: string, private readonly urls: Urls, private readonly pids: Pids, private readonly ends: Ends) {}
 
   /** @param folder an empty one for the database @param replicas of blobs and of manifests each */
   static async start(name: string, folder: string, replicas: number, servers: SplitServers): Promise<SplitServer> {
@@ -35,7 +41,12 @@ export class SplitServer implements MeasuredServer {
   }
 
   get port(): number {
-    return Number(new URL(this.baseUrl).port);
+    return portOf(this.urls.entry);
+  }
+
+  /** A replica of blobs by its own address, with the CPU of all. */
+  get replica(): MeasuredServer {
+    return { name: `${this.name}, a replica of blobs`, port: portOf(this.urls.replica), cpuSeconds: () => this.cpuSeconds() };
   }
 
   cpuSeconds(): number {
@@ -52,7 +63,7 @@ export class SplitServer implements MeasuredServer {
   }
 }
 
-async function begin(folder: string, replicas: number, { minio, nginx, kafka }: SplitServers, { ends, pids }: { readonly ends: Ends; readonly pids: Pids }): Promise<string> {
+async function begin(folder: string, replicas: number, { minio, nginx, kafka }: SplitServers, { ends, pids }: { readonly ends: Ends; readonly pids: Pids }): Promise<Urls> {
   const postgres = await EmbeddedPostgres.start({ dataDirectory: folder, settings: { max_connections: 300 } });
   ends.push(() => postgres.stop());
   pids.set('postgres', () => (postgres.pid === undefined ? [] : [postgres.pid]));
@@ -71,17 +82,22 @@ async function begin(folder: string, replicas: number, { minio, nginx, kafka }: 
   }
   const split = await startSplitRegistry({ databaseUrl: postgres.url, settings, replicas });
   ends.push(() => split.stop());
-  pids.set('services', () => processesOf(split).map(({ pid }) => pid));
-  if (nginx === undefined) return split.baseUrl;
+  for (const [part, processes] of partsOf(split)) pids.set(part, () => processes.map(({ pid }) => pid));
+  const replica = split.blobs[0]?.baseUrl ?? '';
+  if (nginx === undefined) return { entry: split.baseUrl, replica };
   const hostOf = ({ baseUrl }: { readonly baseUrl: string }): string => new URL(baseUrl).host;
   const balancer = await LoadBalancer.begin(nginx, { gateways: [hostOf(split.gateway)], blobs: split.blobs.map(hostOf) });
   ends.push(() => balancer.close());
   pids.set('nginx', () => [balancer.pid]);
-  return balancer.baseUrl;
+  return { entry: balancer.baseUrl, replica };
 }
 
-function processesOf({ gateway, relay, blobs, manifests }: SplitRegistry): SplitRegistry['blobs'] {
-  return [gateway, relay, ...blobs, ...manifests];
+function partsOf({ gateway, relay, blobs, manifests }: SplitRegistry): readonly (readonly [Part, SplitRegistry['blobs']])[] {
+  return [['gateway', [gateway]], ['relay', [relay]], ['blobs', blobs], ['manifests', manifests]];
+}
+
+function portOf(url: string): number {
+  return Number(new URL(url).port);
 }
 
 /** The last one first. */

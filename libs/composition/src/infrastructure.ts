@@ -4,7 +4,8 @@ import type { UploadKey } from '@waybill/blobs';
 import { Sealer } from '@waybill/event-log/postgres';
 import type { Relay } from '@waybill/event-log/postgres';
 import { awaitSchema, migrate, PgDatabase } from '@waybill/platform';
-import type { Config, Logger } from '@waybill/platform';
+import type { Config, Logger, Telemetry } from '@waybill/platform';
+import { tellSealed } from './event-traces.js';
 import { DependencyMetrics } from './instruments.js';
 import type { Instruments } from './instruments.js';
 import { openRelay } from './open-relay.js';
@@ -51,7 +52,7 @@ export async function buildInfrastructure(roles: readonly Role[], config: Config
   ]);
   const database = new PgDatabase({ url, poolSize: config.database.poolSize, onLost: watch.sessionLost, onStatement: watch.statement });
   const bytes = storage === undefined ? undefined : { storage, uploadKey: await readUploadKey(database) };
-  const sealer = roles.includes('relay') ? openSealer(database, roles, watch) : undefined;
+  const sealer = roles.includes('relay') ? openSealer(database, roles, watch, config.telemetry.endpoint === undefined ? undefined : instruments.telemetry) : undefined;
   sealer?.start();
   const relay = await openRelay(roles, config, database, instruments);
   relay?.start();
@@ -70,9 +71,11 @@ export async function buildInfrastructure(roles: readonly Role[], config: Config
   };
 }
 
-function openSealer(database: PgDatabase, roles: readonly Role[], watch: DependencyMetrics): Sealer {
+/** @param telemetry undefined where no trace is recorded */
+function openSealer(database: PgDatabase, roles: readonly Role[], watch: DependencyMetrics, telemetry: Telemetry | undefined): Sealer {
   return new Sealer(database, {
     ...(roles.length === 1 ? { pollMs: POLL_OTHERS } : {}),
+    sealed: telemetry && ((events, startedAt) => tellSealed(telemetry, events, startedAt)),
     failed: watch.sealFailed,
   });
 }

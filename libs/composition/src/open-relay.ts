@@ -1,6 +1,6 @@
 import { Relay } from '@waybill/event-log/postgres';
-import type { SealedEvent } from '@waybill/events';
-import type { Config, Database, Metrics, Telemetry } from '@waybill/platform';
+import type { Config, Database, Metrics } from '@waybill/platform';
+import { tellPublished } from './event-traces.js';
 import type { Instruments } from './instruments.js';
 import { kafkaOptions, topicOptions } from './kafka-settings.js';
 import { ROLES } from './roles.js';
@@ -16,18 +16,10 @@ export async function openRelay(roles: readonly Role[], config: Config, database
   const outlet = new KafkaOutlet({ kafka, topics: topicOptions(config), createTopics: roles.length === ROLES.length });
   return new Relay(database, outlet, {
     leaseMs: config.kafka.lease * 1000,
-    ...(config.telemetry.endpoint === undefined ? {} : { sent: (events, startedAt) => tellTraces(telemetry, config.kafka.events, events, startedAt) }),
+    ...(config.telemetry.endpoint === undefined ? {} : { sent: (events, startedAt) => tellPublished(telemetry, config.kafka.events, events, startedAt) }),
     failed: (error) => logger.warn({ err: error }, 'publishing to Kafka failed; it is tried again, and the log keeps the events'),
     leading: (leads) => logger.info({ leads }, leads ? 'this process publishes the log to Kafka' : 'this process no longer publishes the log to Kafka'),
   });
-}
-
-/** In the trace of the request that caused an event: how long it took to be in Kafka, from the beginning of its batch. A consumer goes on from the same parent. */
-function tellTraces(telemetry: Telemetry, topic: string, events: readonly SealedEvent[], startedAt: number): void {
-  for (const { seq, type, meta } of events) {
-    if (typeof meta !== 'object' || meta === null || !('traceparent' in meta) || typeof meta.traceparent !== 'string') continue;
-    telemetry.record(`publish ${topic}`, meta.traceparent, { kind: 'producer', attributes: { 'messaging.system': 'kafka', 'messaging.destination.name': topic, 'waybill.seq': seq, 'waybill.event': type }, startedAt });
-  }
 }
 
 export function gaugeRelay(metrics: Metrics, relay: Relay): void {

@@ -41,6 +41,9 @@ interface LockRow {
   readonly server: string;
 }
 
+/** Told of events that have their numbers now. Must not throw. */
+export type TellSealed = (events: readonly SealedEvent[], startedAt: number) => void;
+
 export interface SealResult {
   readonly lastSeq: number;
   readonly sealed: number;
@@ -62,7 +65,8 @@ export class SealPass {
   #server = '';
   #candidate: { readonly drawn: number; readonly before: bigint | undefined } | undefined;
 
-  constructor(private readonly database: Database, private readonly batch: number) {}
+  /** @param sealed told of the events of each pass after its commit; `startedAt`: when the pass began, of performance.now() */
+  constructor(private readonly database: Database, private readonly batch: number, private readonly sealed?: TellSealed) {}
 
   /** The gpos above which the next pass looks: everything committed up to it has its number. */
   get scanStart(): number {
@@ -84,17 +88,22 @@ export class SealPass {
   /** `sealed` = batch means that there is probably more. */
   async run(): Promise<SealResult> {
     try {
+      const startedAt = performance.now();
       const { lock, events } = await this.database.transaction((sql) => this.#seal(sql));
-      if (events > 0) failpoint('sealer.after_commit');
-      this.#advance(lock, events < this.batch);
-      return { lastSeq: Number(lock.last_seq) + events, sealed: events };
+      const { length: sealed } = events;
+      if (sealed > 0) {
+        failpoint('sealer.after_commit');
+        this.sealed?.(events, startedAt);
+      }
+      this.#advance(lock, sealed < this.batch);
+      return { lastSeq: Number(lock.last_seq) + sealed, sealed };
     } catch (error) {
       this.restart();
       throw error;
     }
   }
 
-  async #seal(sql: Sql): Promise<{ lock: LockRow; events: number }> {
+  async #seal(sql: Sql): Promise<{ lock: LockRow; events: readonly SealedEvent[] }> {
     const [lock] = await sql<LockRow>(LOCK);
     if (lock === undefined) throw new Error('es.sealer has no row; the migrations have not run, or somebody has emptied it');
     if (lock.server !== this.#server || Number(lock.drawn) < this.#start) {
@@ -102,12 +111,12 @@ export class SealPass {
       this.#server = lock.server;
     }
     const rows = await sql<EventRow>(TAKE, [this.#start, this.batch]);
-    if (rows.length > 0) {
-      const leaves = rows.map((row, i) => leafHash(positioned(row, lock, i)));
-      await sql(NUMBER, [lock.last_seq, rows.map((row) => row.gpos), leaves]);
+    const events = rows.map((row, i) => positioned(row, lock, i));
+    if (events.length > 0) {
+      await sql(NUMBER, [lock.last_seq, rows.map((row) => row.gpos), events.map(leafHash)]);
       failpoint('sealer.before_commit');
     }
-    return { lock, events: rows.length };
+    return { lock, events };
   }
 
   #advance(lock: LockRow, scannedAll: boolean): void {

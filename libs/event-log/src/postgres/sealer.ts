@@ -2,6 +2,7 @@ import type { Database, Statement } from '@waybill/platform';
 import { Lease } from './lease.js';
 import { Pulse } from './pulse.js';
 import { SealPass } from './seal-pass.js';
+import type { TellSealed } from './seal-pass.js';
 
 // Outside the pass: a NOTIFY inside a transaction takes a lock of the whole cluster until that transaction has flushed.
 const NOTIFY: Statement = { name: 'es-seal-notify', text: `SELECT pg_notify('log', $1)` };
@@ -26,6 +27,7 @@ export interface SealerOptions {
   readonly standbyMs?: number;
   /** Events in one pass. */
   readonly batch?: number;
+  readonly sealed?: TellSealed | undefined;
   /** Told of every failed pass; the sealer goes on by itself. */
   readonly failed?: (error: unknown) => void;
 }
@@ -62,7 +64,7 @@ export class Sealer {
     this.#pollMs = options.pollMs ?? 250;
     this.#standbyMs = options.standbyMs ?? 500;
     this.#batch = options.batch ?? 1000;
-    this.#pass = new SealPass(database, this.#batch);
+    this.#pass = new SealPass(database, this.#batch, options.sealed);
     this.#lease = new Lease(database, 'es.sealer', 0, LEASE_MS);
   }
 

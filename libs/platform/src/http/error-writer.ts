@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { RegistryError, errorBody, internalError } from '@waybill/oci';
 import { errorCode } from '../error-code.js';
 import type { Exchange } from './exchange.js';
+import { PROBLEM_TYPE, problemBody } from './problem.js';
 
 /** Milliseconds for which the rest of a refused body is read and thrown away, so that the client gets to read the answer. */
 const DRAIN = 10_000;
@@ -25,10 +26,12 @@ export function writeError(exchange: Exchange, error: unknown, report: ReportErr
     return;
   }
   const known = error instanceof RegistryError ? error : internalError(exchange.traceId, error);
-  const headers = ['Content-Type', 'application/json', ...Object.entries(known.headers).flat()];
+  const isProblem = exchange.endpoint === 'management';
+  const headers = ['Content-Type', isProblem ? PROBLEM_TYPE : 'application/json', ...Object.entries(known.headers).flat()];
+  const body = isProblem ? problemBody(known) : errorBody(known);
   // To HEAD goes the head that GET would get (RFC 9110 section 9.3.2): without a length some clients wait for the end of the connection.
-  if (request.complete || request.method === 'HEAD' || !announcesBody(request)) exchange.reply(known.status, headers, errorBody(known));
-  else replyToUnread(exchange, known.status, headers, errorBody(known));
+  if (request.complete || request.method === 'HEAD' || !announcesBody(request)) exchange.reply(known.status, headers, body);
+  else replyToUnread(exchange, known.status, headers, body);
 }
 
 /** Node says of a request without a body too that it is not complete, as long as it hands it over. */

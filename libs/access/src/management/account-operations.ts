@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { ManagementRefused, notFound } from './management-refused.js';
+import { operation } from './operation.js';
+import type { Operation } from './operation.js';
+import { requirePerson } from './rights.js';
+import { credential, identity, issued, outcome, secretText, until } from './schemas.js';
+
+/** What everybody may do about themselves. */
+export const ACCOUNT_OPERATIONS: readonly Operation[] = [
+  operation({
+    id: 'getSelf', method: 'GET', path: '/whoami', summary: 'Who you are here.', status: 200, result: identity,
+    run: ({ caller }) => Promise.resolve({ body: caller }),
+  }),
+  operation({
+    id: 'changeOwnPassword', method: 'PUT', path: '/whoami/password', status: 200, conditional: 'both', result: outcome,
+    summary: 'Changes your password. Ends what the old one opened; personal tokens stay.',
+    body: z.strictObject({ current: secretText, password: secretText }),
+    run: async (call) => {
+      requirePerson(call);
+      const { caller, body, circumstances, order, services } = call;
+      // a personal token that got into other hands must not be enough to take the account over
+      const known = await services.identities.identify({ login: caller.login, secret: body.current, address: circumstances.address });
+      if (known?.id !== caller.id || known.credential !== undefined) throw new ManagementRefused('invalid', 'body.current: it is not your password');
+      const done = await services.users.setPassword(order, caller.id, body.password);
+      return { body: done, version: done.version };
+    },
+  }),
+  operation({
+    id: 'listOwnTokens', method: 'GET', path: '/whoami/tokens', summary: 'Your personal tokens, the newest first.', status: 200, result: z.object({ items: z.array(credential) }),
+    run: async ({ caller, services }) => ({ body: { items: await services.credentials.list(caller.id) } }),
+  }),
+  operation({
+    id: 'issueOwnToken', method: 'POST', path: '/whoami/tokens', status: 201, conditional: 'key', result: issued,
+    summary: 'Makes a personal token, which logs in instead of your password. The answer has it, once.',
+    body: z.strictObject({ name: z.string().min(1).max(200), expiresAt: until.optional() }),
+    run: async (call) => {
+      requirePerson(call);
+      const { caller, body, order, services } = call;
+      if (caller.kind !== 'user') throw notFound();
+      const done = await services.credentials.issue(order, caller.id, 'pat', body.name, dateOf(body.expiresAt));
+      return { body: done, version: done.version, location: `/whoami/tokens/${done.id}` };
+    },
+  }),
+  operation({
+    id: 'revokeOwnToken', method: 'DELETE', path: '/whoami/tokens/{token}', summary: 'Revokes a personal token of yours. Takes effect within seconds.', status: 204, conditional: 'both',
+    run: async ({ caller, params, order, services }) => {
+      await services.credentials.revoke(order, caller.id, params.token);
+      return {};
+    },
+  }),
+];
+
+/** A date of a body; null where there is none. */
+export function dateOf(text: string | null | undefined): Date | null {
+  return text === null || text === undefined ? null : new Date(text);
+}

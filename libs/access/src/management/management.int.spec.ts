@@ -1,0 +1,174 @@
+import { z } from 'zod';
+import { PASSWORD, startManagement } from '../testing/management.js';
+import type { Answer, Ask, ManagementUnderTest } from '../testing/management.js';
+
+const NEW_PASSWORD = 'battery staple correct';
+
+describe('the management API', () => {
+  let api: ManagementUnderTest;
+  let root: Ask;
+  const made = async (answer: Promise<Answer>): Promise<string> => {
+    const { status, body, text } = await answer;
+    if (status !== 201) throw new Error(`expected 201: ${status} ${text}`);
+    return String(body['id']);
+  };
+  const events = async (): Promise<{ readonly type: string; readonly data: Record<string, unknown>; readonly meta: Record<string, unknown> }[]> =>
+    api.db.database.sql('SELECT type, data, meta FROM es.event ORDER BY gpos');
+
+  beforeAll(async () => {
+    api = await startManagement();
+    root = api.as('root');
+    for (const login of ['alice', 'bob', 'olga']) await made(root('POST', '/users', { body: { login, password: PASSWORD } }));
+    for (const name of ['acme', 'other']) await made(root('POST', '/organisations', { body: { name } }));
+    // olga owns acme
+    await made(root('POST', '/organisations/acme/grants', { body: { effect: 'allow', repositories: '**', role: 'owner', subject: { kind: 'principal', login: 'olga' } } }));
+  });
+  afterAll(() => api.close());
+
+  it('lets in by password, by personal token as a password, and by personal token alone', async () => {
+    const { body } = await api.as('alice')('POST', '/whoami/tokens', { body: { name: 'laptop' } });
+    const token = String(body['secret']);
+    expect(token).toMatch(/^wbl_pat_/);
+    for (const ask of [api.as('alice'), api.as('alice', token), api.as('bearer', token)]) expect((await ask('GET', '/whoami')).body).toMatchObject({ login: 'alice', kind: 'user', admin: false });
+    expect((await api.as('bearer', token)('DELETE', `/whoami/tokens/${String(body['id'])}`)).status).toBe(204);
+    for (const ask of [api.as('alice', token), api.as('bearer', token)]) expect((await ask('GET', '/whoami')).status).toBe(401);
+  });
+
+  it('answers errors as problems, with a code for programs and words for people', async () => {
+    const { status, headers, body } = await root('POST', '/users', { body: { login: 'Alice!' } });
+    expect(status).toBe(422);
+    expect(headers.get('content-type')).toBe('application/problem+json');
+    expect(body).toEqual({ title: 'Unprocessable Entity', status: 422, code: 'invalid', detail: expect.stringMatching(/"Alice!" is no login/) });
+    expect((await root('GET', '/nowhere')).body).toMatchObject({ status: 404, code: 'not_found' });
+    const wrongMethod = await root('DELETE', '/users');
+    expect([wrongMethod.status, wrongMethod.headers.get('allow')]).toEqual([405, 'GET, POST']);
+    expect((await root('POST', '/users', { body: '{"login":' })).body).toMatchObject({ status: 400, detail: 'body: it is not JSON' });
+    expect((await root('POST', '/users', { body: `{"login":"${'x'.repeat(70_000)}"}` })).status).toBe(413);
+  });
+
+  it('lets users change their own password with the current one, and no more with the old one', async () => {
+    const bob = api.as('bob');
+    expect((await bob('PUT', '/whoami/password', { body: { current: 'not it', password: NEW_PASSWORD } })).status).toBe(400);
+    expect((await bob('PUT', '/whoami/password', { body: { current: PASSWORD, password: 'short' } })).status).toBe(422);
+    expect((await bob('PUT', '/whoami/password', { body: { current: PASSWORD, password: NEW_PASSWORD } })).status).toBe(200);
+    expect((await bob('GET', '/whoami')).status).toBe(401);
+    expect((await api.as('bob', NEW_PASSWORD)('GET', '/whoami')).status).toBe(200);
+  });
+
+  it('does not take a personal token for the current password', async () => {
+    const { body } = await api.as('alice')('POST', '/whoami/tokens', { body: { name: 'stolen' } });
+    const token = String(body['secret']);
+    expect((await api.as('bearer', token)('PUT', '/whoami/password', { body: { current: token, password: NEW_PASSWORD } })).status).toBe(400);
+  });
+
+  it('rotates a robot\'s secret: two live at a time, no third, and the first is revoked when the second is in use', async () => {
+    const olga = api.as('olga');
+    const robot = await made(olga('POST', '/organisations/acme/robots', { body: { name: 'ci', description: 'pipelines' } }));
+    const secrets = `/organisations/acme/robots/${robot}/secrets`;
+    const [first, second] = [await olga('POST', secrets, { body: { name: 'one' } }), await olga('POST', secrets, { body: { name: 'two' } })];
+    expect((await olga('POST', secrets, { body: { name: 'three' } })).status).toBe(409);
+    for (const { body } of [first, second]) expect((await api.as('acme+ci', String(body['secret']))('GET', '/whoami')).body).toMatchObject({ login: 'acme+ci', kind: 'robot' });
+    expect((await olga('DELETE', `${secrets}/${String(first.body['id'])}`)).status).toBe(204);
+    expect((await api.as('acme+ci', String(first.body['secret']))('GET', '/whoami')).status).toBe(401);
+    expect((await api.as('acme+ci', String(second.body['secret']))('GET', '/whoami')).status).toBe(200);
+    expect((await olga('GET', secrets)).text).not.toContain('wbl_');
+  });
+
+  it('explains who may do what, by which grant, and why not', async () => {
+    const group = await made(root('POST', '/organisations/acme/groups', { body: { name: 'developers' } }));
+    await made(root('POST', `/organisations/acme/groups/${group}/members`, { body: { login: 'alice' } }));
+    const grant = await made(root('POST', '/organisations/acme/grants', { body: { effect: 'allow', repositories: 'acme/web', role: 'developer', subject: { kind: 'group', id: group } } }));
+    const ask = async (as: Ask, query: string): Promise<Readonly<Record<string, unknown>>> => (await as('GET', `/access:explain?${query}`)).body;
+    expect(await ask(root, 'principal=alice&repository=acme/web&action=push')).toMatchObject({ allowed: true, grant, answer: expect.stringMatching(/^alice may push acme\/web: grant .* the group developers is allowed/) });
+    expect(await ask(api.as('alice'), 'repository=acme/web&action=delete')).toMatchObject({ allowed: false, because: 'none', near: [{ grant, why: expect.stringMatching(/delete is not one of its actions$/) }] });
+    expect(await ask(api.as('olga'), 'principal=alice&repository=acme/db&action=pull')).toMatchObject({ allowed: false });
+    expect(await ask(root, 'principal=&repository=acme/web&action=pull')).toMatchObject({ allowed: false, answer: 'whoever did not log in may not pull acme/web: no grant allows it' });
+    expect(await ask(api.as('alice'), 'principal=olga&repository=acme/web&action=pull')).toMatchObject({ status: 403 });
+    const deny = await made(root('POST', '/organisations/acme/grants', { body: { effect: 'deny', repositories: 'acme/**', actions: ['push'], subject: { kind: 'principal', login: 'alice' } } }));
+    expect(await ask(root, 'principal=alice&repository=acme/web&action=push')).toMatchObject({ allowed: false, because: 'deny', grant: deny, near: [{ grant }] });
+    expect((await root('DELETE', `/organisations/acme/grants/${deny}`)).status).toBe(204);
+    expect(await ask(root, 'principal=alice&repository=acme/web&action=push')).toMatchObject({ allowed: true });
+  });
+
+  it('makes repositories, lists those that one may list, and makes them public and private', async () => {
+    const olga = api.as('olga');
+    expect(await olga('POST', '/repositories', { body: { name: 'acme/secret/plans' } })).toMatchObject({ status: 201, body: { name: 'acme/secret/plans', visibility: 'private' } });
+    expect((await olga('POST', '/repositories', { body: { name: 'acme/secret/plans' } })).status).toBe(409);
+    expect((await olga('POST', '/repositories', { body: { name: 'other/x' } })).status).toBe(403);
+    expect((await olga('GET', '/repositories?organisation=acme')).body).toMatchObject({ items: [{ name: 'acme/secret/plans' }] });
+    expect((await api.as('alice')('GET', '/repositories?organisation=acme')).body).toMatchObject({ items: [] });
+    const [hidden, missing] = [await api.as('alice')('GET', '/repositories/acme/secret/plans'), await api.as('alice')('GET', '/repositories/acme/nothing')];
+    expect([hidden.status, hidden.text]).toEqual([missing.status, missing.text]);
+    const { headers } = await olga('GET', '/repositories/acme%2Fsecret%2Fplans');
+    expect((await olga('PATCH', '/repositories/acme/secret/plans', { body: { visibility: 'public' }, headers: { 'If-Match': String(headers.get('etag')) } })).status).toBe(200);
+    expect((await api.as('alice')('GET', '/repositories/acme/secret/plans')).body).toMatchObject({ visibility: 'public' });
+    expect((await api.as('alice')('PATCH', '/repositories/acme/secret/plans', { body: { visibility: 'private' } })).status).toBe(403);
+  });
+
+  it('changes only the version that If-Match names, and says which there is', async () => {
+    const group = await made(root('POST', '/organisations/-/groups', { body: { name: 'everyone-here' } }));
+    const path = `/organisations/-/groups/${group}`;
+    const { headers } = await root('GET', path);
+    expect(headers.get('etag')).toBe('"1"');
+    const renamed = await root('PATCH', path, { body: { name: 'all' }, headers: { 'If-Match': '"1"' } });
+    expect([renamed.status, renamed.headers.get('etag')]).toEqual([200, '"2"']);
+    expect((await root('PATCH', path, { body: { name: 'nobody' }, headers: { 'If-Match': '"1"' } })).status).toBe(412);
+    for (const match of ['1', 'W/"2"', '"x"', '"1", "2"']) expect((await root('PATCH', path, { body: { name: 'nobody' }, headers: { 'If-Match': match } })).status).toBe(400);
+    expect((await root('GET', path)).body).toMatchObject({ name: 'all', version: 2 });
+    expect((await root('PATCH', path, { body: { name: 'later' }, headers: { 'If-Match': '*' } })).status).toBe(200);
+  });
+
+  it('refuses a condition that the operation would not keep, rather than ignore it', async () => {
+    expect((await root('POST', '/repositories', { body: { name: 'acme/k' }, headers: { 'Idempotency-Key': 'k' } })).status).toBe(400);
+    expect((await root('POST', '/organisations', { body: { name: 'k' }, headers: { 'If-Match': '"1"' } })).status).toBe(400);
+    expect((await root('GET', '/users', { headers: { 'If-Match': '"1"' } })).status).toBe(400);
+    expect((await root('POST', '/organisations', { body: { name: 'k' }, headers: { 'Idempotency-Key': 'with space' } })).status).toBe(400);
+    expect((await root('GET', '/organisations/k')).status).toBe(404);
+  });
+
+  it('carries a request out once under its key, and refuses another request under it', async () => {
+    const key = { 'Idempotency-Key': 'pipeline-7' };
+    const send = (name: string): Promise<Answer> => root('POST', '/organisations/acme/groups', { body: { name }, headers: key });
+    const [first, again] = [await send('testers'), await send('testers')];
+    expect([first.status, again.status]).toEqual([201, 201]);
+    expect(again.body['id']).toBe(first.body['id']);
+    expect((await send('others')).status).toBe(422);
+    expect((await api.as('olga')('POST', '/organisations/acme/groups', { body: { name: 'olgas' }, headers: key })).status).toBe(201);
+    const token = (): Promise<Answer> => api.as('alice')('POST', '/whoami/tokens', { body: { name: 'once' }, headers: key });
+    const [shown, repeated] = [await token(), await token()];
+    expect(shown.body['secret']).toMatch(/^wbl_pat_/);
+    expect(repeated.body).toEqual({ id: shown.body['id'], version: 1 });
+  });
+
+  it('gives lists in pages that join without a gap', async () => {
+    for (let n = 0; n < 5; n++) await made(root('POST', '/organisations/other/groups', { body: { name: `g${n}` } }));
+    const names: string[] = [];
+    const page = z.object({ items: z.array(z.object({ name: z.string() })), last: z.string().optional() });
+    for (let last: string | undefined = ''; last !== undefined;) {
+      const { items, last: next }: z.infer<typeof page> = page.parse((await root('GET', `/organisations/other/groups?limit=2&last=${last}`)).body);
+      names.push(...items.map(({ name }) => name));
+      last = next;
+    }
+    expect(names).toEqual(['g0', 'g1', 'g2', 'g3', 'g4']);
+    for (const query of ['limit=0', 'limit=1001', 'limit=-1', 'limit=x', 'limit=1&limit=2', 'unknown=1']) expect((await root('GET', `/organisations/other/groups?${query}`)).status).toBe(400);
+  });
+
+  it('appends an event for every change, with before and after, who did it, and in which request', async () => {
+    const robot = await made(api.as('olga')('POST', '/organisations/acme/robots', { body: { name: 'nightly' } }));
+    const olga = String((await api.as('olga')('GET', '/whoami')).body['id']);
+    const changed = await api.as('olga')('PATCH', `/organisations/acme/robots/${robot}`, { body: { description: 'at night' }, headers: { 'X-Request-Id': 'request-9' } });
+    expect(changed.status).toBe(200);
+    expect((await events()).at(-1)).toMatchObject({
+      type: 'RobotChanged', data: { principal: robot, before: { description: null }, after: { description: 'at night' } }, meta: { actor_ref: olga, auth_kind: 'user', request_id: 'request-9' },
+    });
+  });
+
+  it('holds nothing secret in events and in answers, but for the one that shows a new secret', async () => {
+    const log = JSON.stringify(await events());
+    const shown = api.texts.flatMap((text) => text.match(/wbl_\w+/g) ?? []);
+    expect(shown.length).toBeGreaterThan(4);
+    expect(new Set(shown).size).toBe(shown.length);
+    for (const secret of [...shown, PASSWORD, NEW_PASSWORD, '$argon2']) expect(log).not.toContain(secret);
+    for (const secret of [PASSWORD, NEW_PASSWORD, '$argon2']) expect(api.texts.join('\n')).not.toContain(secret);
+  });
+});

@@ -1,0 +1,107 @@
+import { isRepositoryName, organisationOf } from '@waybill/oci';
+import type { RepositoryName } from '@waybill/oci';
+import { z } from 'zod';
+import { AccessRefused } from '../access-refused.js';
+import { ANONYMOUS, decide } from '../decide.js';
+import { explain } from '../explain.js';
+import type { NameOf } from '../explain.js';
+import { ACTIONS } from '../grant.js';
+import type { Grant, Subject } from '../grant.js';
+import { forbidden, ManagementRefused, notFound } from './management-refused.js';
+import { operation } from './operation.js';
+import type { Operation } from './operation.js';
+import { pageQuery } from './paging.js';
+import { allowedOf, askerOf, manages } from './rights.js';
+import { explanation, outcome, pageSchema, paging, repository, visibility } from './schemas.js';
+import type { Services } from './services.js';
+
+/** Repositories, and why somebody may do something with one. */
+export const REPOSITORY_OPERATIONS: readonly Operation[] = [
+  operation({
+    id: 'listRepositories', method: 'GET', path: '/repositories', status: 200, result: pageSchema(repository),
+    summary: 'Repositories by name, those that you may list; `last` goes on also behind a page that has few or none of them.',
+    query: paging.extend({ organisation: z.string().max(128).optional().describe('its repositories alone; needed by those who are no admins') }),
+    run: async ({ query, caller, circumstances, services }) => {
+      const { organisation } = query;
+      if (organisation === undefined && !caller.admin) throw new ManagementRefused('invalid', 'query.organisation: expected the organisation whose repositories you want to see');
+      const page = await services.repositories.list(organisation ?? '', ...pageQuery(query));
+      if (caller.admin || organisation === undefined) return { body: page };
+      const grants = await services.grantSource.grantsFor(caller, [organisation]);
+      const mayList = (name: string): boolean => isRepositoryName(name) && decide({ ...circumstances, asker: askerOf(caller), repository: name, action: 'list' }, grants).allowed;
+      return { body: { ...page, items: page.items.filter(({ name }) => mayList(name)) } };
+    },
+  }),
+  operation({
+    id: 'createRepository', method: 'POST', path: '/repositories', summary: 'Makes an empty, private repository, as the first push does. For those who may push to it.', status: 201, result: repository,
+    body: z.strictObject({ name: z.string().max(255) }),
+    run: async (call) => {
+      const name = nameOf(call.body.name);
+      if ((await allowedOf(call, organisationOf(name), name, ['push', 'manage'])).length === 0) throw forbidden('you may not push to a repository of that name');
+      if (!(await call.services.repositories.create(call.order, name))) throw new AccessRefused('exists', 'there is a repository of that name');
+      const made = await call.services.repositories.find(name);
+      return { body: made, version: made?.version ?? 0, location: `/repositories/${name}` };
+    },
+  }),
+  operation({
+    id: 'getRepository', method: 'GET', path: '/repositories/{name+}', summary: 'One repository. For those who may list, pull or manage it.', status: 200, result: repository,
+    run: async (call) => {
+      if (!isRepositoryName(call.params.name)) throw notFound();
+      const allowed = await allowedOf(call, organisationOf(call.params.name), call.params.name, ['list', 'pull', 'manage']);
+      const found = await call.services.repositories.find(call.params.name);
+      if (allowed.length === 0 || found === undefined) throw notFound();
+      return { body: found, version: found.version };
+    },
+  }),
+  operation({
+    id: 'setVisibility', method: 'PATCH', path: '/repositories/{name+}', status: 200, conditional: 'both', result: outcome,
+    summary: 'Makes a repository public, for everybody to pull, or private. For those who may manage it.',
+    body: z.strictObject({ visibility }),
+    run: async (call) => {
+      if (!isRepositoryName(call.params.name)) throw notFound();
+      const allowed = await allowedOf(call, organisationOf(call.params.name), call.params.name, ['list', 'pull', 'manage']);
+      if (allowed.length === 0 || (await call.services.repositories.find(call.params.name)) === undefined) throw notFound();
+      if (!allowed.includes('manage')) throw forbidden('you may not manage this repository');
+      const done = await call.services.repositories.setVisibility(call.order, call.params.name, call.body.visibility);
+      return { body: done, version: done.version };
+    },
+  }),
+  operation({
+    id: 'explainAccess', method: 'GET', path: '/access:explain', status: 200, result: explanation,
+    summary: 'Whether somebody may do something, which grant decides, and what the grants that came near lack. About yourself, or for those who manage the organisation. Says nothing of whether the repository is there.',
+    query: z.strictObject({
+      principal: z.string().max(256).optional().describe('a login; yourself unless given, and whoever did not log in where it is empty'),
+      repository: z.string().max(255),
+      action: z.enum(ACTIONS),
+      tag: z.string().max(128).optional(),
+      address: z.union([z.ipv4(), z.ipv6()]).optional().describe('of the client; yours unless given'),
+    }),
+    run: async (call) => {
+      const { query, caller, circumstances, services } = call;
+      const name = nameOf(query.repository);
+      const login = query.principal ?? caller.login;
+      if (login !== caller.login && !(await manages(call, organisationOf(name)))) throw forbidden('you may ask about yourself only: you do not manage the organisation');
+      const principal = login === caller.login ? caller : login === '' ? undefined : await services.principals.byLogin(login);
+      if (principal === undefined && login !== '') throw new ManagementRefused('invalid', 'query.principal: nobody has that login');
+      const grants = await services.grantSource.grantsFor(principal, [organisationOf(name)], [name]);
+      const question = {
+        ...circumstances, ...(query.address === undefined ? {} : { address: query.address }), ...(query.tag === undefined ? {} : { tag: query.tag }),
+        asker: principal === undefined ? ANONYMOUS : askerOf(principal), repository: name, action: query.action,
+      };
+      const who = login === '' ? 'whoever did not log in' : login;
+      return { body: explain(question, decide(question, grants), who, await namesIn(grants, services, who)) };
+    },
+  }),
+];
+
+/** @throws ManagementRefused invalid */
+function nameOf(text: string): RepositoryName {
+  if (isRepositoryName(text)) return text;
+  throw new ManagementRefused('invalid', 'it is no name of a repository: expected segments of a-z and 0-9, joined inside by \'.\', \'_\', \'__\' or \'-\', and separated by single \'/\'');
+}
+
+/** The grants are of one principal and of groups. */
+async function namesIn(grants: readonly Grant[], { groups }: Services, login: string): Promise<NameOf> {
+  const ids = [...new Set(grants.flatMap(({ subject }) => (subject.kind === 'group' ? [subject.id] : [])))];
+  const names = new Map((await Promise.all(ids.map((id) => groups.get(id)))).flatMap((group): [string, string][] => (group === undefined ? [] : [[group.id, group.name]])));
+  return (subject: Subject) => (subject.kind === 'everybody' ? 'everybody' : subject.kind === 'group' ? `the group ${names.get(subject.id) ?? subject.id}` : login);
+}

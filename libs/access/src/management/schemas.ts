@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { ACTIONS } from '../grant.js';
+
+// What goes in is strict: an unknown member is a fault, so that nobody sets what is not theirs to set by adding it. What goes out is cut to these members.
+
+const instant = z.iso.datetime({ offset: true });
+export const networks = z.array(z.string().max(64)).max(100).nullable().describe('where from, in CIDR notation; null: anywhere');
+export const until = instant.nullable().describe('null: without an end');
+export const secretText = z.string().max(2048);
+const version = z.int().nonnegative();
+const id = z.uuid();
+export const actions = z.array(z.enum(ACTIONS)).min(1).max(ACTIONS.length);
+
+/** Query of a list. */
+export const paging = z.strictObject({
+  limit: z.string().regex(/^[1-9]\d{0,3}$/).refine((text) => Number(text) <= 1000, 'at most 1000').optional().describe('at most 1000; 100 unless given'),
+  last: z.string().max(256).optional().describe('`last` of the page before'),
+});
+
+export function pageSchema<Item extends z.ZodType>(item: Item) {
+  return z.object({ items: z.array(item), last: z.string().optional().describe('of the next page; absent where there is none') });
+}
+
+export const outcome = z.object({ id: z.string(), version });
+
+export const identity = z.object({ id: z.string(), login: z.string(), kind: z.enum(['user', 'robot', 'htpasswd']), admin: z.boolean(), groups: z.array(z.string()) });
+
+export const user = z.object({ id, login: z.string(), state: z.enum(['active', 'disabled']), admin: z.boolean(), networks, until, hasPassword: z.boolean(), version, createdAt: instant });
+
+export const robot = z.object({
+  id, login: z.string(), organisation: z.string(), description: z.string().nullable(), state: z.enum(['active', 'disabled']), networks, until, version, createdAt: instant,
+});
+
+export const credential = z.object({
+  id, name: z.string(), expiresAt: until, revokedAt: instant.nullable(), lastUsedAt: instant.nullable().describe('to within a minute'), version, issuedAt: instant,
+});
+
+export const issued = outcome.extend({ secret: z.string().optional().describe('shown this once; absent where the request was repeated') });
+
+export const organisation = z.object({ name: z.string(), networks, version });
+
+export const group = z.object({ id, organisation: z.string().nullable(), name: z.string(), version });
+export const member = z.object({ id, login: z.string(), kind: z.enum(['user', 'robot']) });
+
+export const role = z.object({ id, organisation: z.string().nullable(), name: z.string(), actions: z.array(z.enum(ACTIONS)), version });
+
+/** Whom a grant speaks of, as it is told: a principal by its login. */
+export const newSubject = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('principal'), login: z.string().max(256) }),
+  z.strictObject({ kind: z.literal('group'), id }),
+  z.strictObject({ kind: z.literal('everybody') }),
+]);
+
+export const grantTerms = z.strictObject({
+  effect: z.enum(['allow', 'deny']),
+  repositories: z.string().min(1).max(255).describe('over whole names: acme/web, acme/* (one segment), acme/**'),
+  tags: z.string().min(1).max(128).nullable().describe('over tags; null: whatever the tag'),
+  actions: actions.nullable().describe('these, or a role'),
+  role: z.string().max(64).nullable().describe('name of a built-in role, or id of one that was defined'),
+  until,
+  networks,
+});
+
+export const grant = z.object({
+  id,
+  organisation: z.string().nullable().describe('whose repositories it is about; null: of all'),
+  subject: z.object({ kind: z.enum(['principal', 'group', 'everybody']), id: z.string() }),
+  ...grantTerms.shape,
+  version,
+  createdAt: instant,
+});
+
+export const visibility = z.enum(['private', 'public']);
+export const repository = z.object({ name: z.string(), visibility, version, createdAt: instant });
+
+export const explanation = z.object({
+  allowed: z.boolean(),
+  because: z.enum(['admin', 'allow', 'deny', 'none']),
+  grant: z.string().optional().describe('the one that decides'),
+  answer: z.string(),
+  near: z.array(z.object({ grant: z.string(), why: z.string() })),
+});

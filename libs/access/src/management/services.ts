@@ -1,0 +1,62 @@
+import type { Database } from '@waybill/platform';
+import type { Attempts } from '../attempts.js';
+import { Commands } from '../commands.js';
+import { Credentials } from '../credentials.js';
+import { CustomRoles } from '../custom-roles.js';
+import type { GrantSource } from '../grant.js';
+import { Grants } from '../grants.js';
+import { Groups } from '../groups.js';
+import type { IdentityProvider } from '../identity-provider.js';
+import type { LastUse } from '../local/last-use.js';
+import { LocalIdentityProvider } from '../local/local-identity-provider.js';
+import { Principals } from '../local/principals.js';
+import { Organisations } from '../organisations.js';
+import type { Passwords } from '../password.js';
+import { Repositories } from '../repositories.js';
+import { Robots } from '../robots.js';
+import { SlowedIdentityProvider } from '../slowed-identity-provider.js';
+import { SqlGrantSource } from '../sql-grant-source.js';
+import { Users } from '../users.js';
+
+/** What the operations of the management API work with. */
+export interface Services {
+  readonly users: Users;
+  readonly robots: Robots;
+  readonly credentials: Credentials;
+  readonly organisations: Organisations;
+  readonly groups: Groups;
+  readonly roles: CustomRoles;
+  readonly grants: Grants;
+  readonly repositories: Repositories;
+  /** Those that decide. */
+  readonly grantSource: GrantSource;
+  /** With guessing slowed down. */
+  readonly identities: IdentityProvider;
+  readonly principals: Principals;
+}
+
+export interface ServicesOptions {
+  readonly database: Database;
+  readonly passwords: Passwords;
+  readonly lastUse: LastUse;
+  readonly attempts: Attempts;
+  /** Called after each change that committed. */
+  readonly appended: () => void;
+}
+
+export function openServices({ database, passwords, lastUse, attempts, appended }: ServicesOptions): Services {
+  const commands = new Commands(database, appended);
+  return {
+    users: new Users(commands, passwords),
+    robots: new Robots(commands),
+    credentials: new Credentials(commands),
+    organisations: new Organisations(commands),
+    groups: new Groups(commands),
+    roles: new CustomRoles(commands),
+    grants: new Grants(commands),
+    repositories: new Repositories(commands),
+    grantSource: new SqlGrantSource(database),
+    identities: new SlowedIdentityProvider(new LocalIdentityProvider(database, passwords, lastUse), attempts),
+    principals: new Principals(database, lastUse),
+  };
+}

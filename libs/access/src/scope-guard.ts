@@ -55,11 +55,12 @@ function tokenOf(request: OciRequest, exchange: Exchange, options: ScopeGuardOpt
 
 function admit(request: OciRequest, exchange: Exchange, token: VerifiedToken, options: ScopeGuardOptions): void | Promise<void> {
   refuseRevoked(request, exchange, token, options);
+  // also of whoever is refused: the audit says who it was
+  exchange.caller = callerOf(token);
   const verdict = judgeRequest(request, token.rights);
   if (verdict.kind === 'denied') throw denied(verdict.message);
   if (verdict.kind === 'insufficient') throw insufficient(request, exchange, options);
   exchange.conditions = verdict.conditions;
-  exchange.caller = callerOf(token);
   if (!appendsEvents(request)) return undefined;
   const named = nameActor(exchange, token, options);
   if (request.kind !== 'mountBlob') return named;

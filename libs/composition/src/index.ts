@@ -9,4 +9,5 @@ export { ROLES } from './roles.js';
 export type { Role } from './roles.js';
 export { startRoles } from './start-roles.js';
 export type { RunningProcess } from './start-roles.js';
+export { exportAuditCommand, verifyAuditCommand } from './verify-audit.js';
 export { verifyLogCommand } from './verify-log.js';

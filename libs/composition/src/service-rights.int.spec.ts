@@ -55,6 +55,9 @@ const FUNCTIONS: Readonly<Record<string, readonly ServiceName[]>> = {
   'access.uuid': [],
   'access.with_grant': [],
   'access.withdraw_signing_key_v1': ['tokens'],
+  'audit.append_v1': ['blobs', 'manifests', 'tokens'],
+  'audit.drop_days_v1': ['relay'],
+  'audit.ensure_days_v1': ['relay'],
   'es.append': [],
   'es.append_one': [],
   'es.ensure_partitions': ['relay'],
@@ -94,16 +97,16 @@ const FUNCTIONS: Readonly<Record<string, readonly ServiceName[]>> = {
 
 /** Every right on a table, a column or a sequence, and on the schemas. What is not here, nobody has. */
 const RELATIONS: Readonly<Record<ServiceName, readonly string[]>> = {
-  blobs: ['SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'SELECT reg.blob', 'SELECT reg.blob_link', 'SELECT reg.repo', 'SELECT reg.upload_session.state', 'USAGE access', 'USAGE reg'],
-  manifests: ['SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'SELECT reg.content', 'SELECT reg.manifest', 'SELECT reg.referrer', 'SELECT reg.repo', 'SELECT reg.tag', 'USAGE access', 'USAGE reg'],
+  blobs: ['SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'SELECT reg.blob', 'SELECT reg.blob_link', 'SELECT reg.repo', 'SELECT reg.upload_session.state', 'USAGE access', 'USAGE audit', 'USAGE reg'],
+  manifests: ['SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'SELECT reg.content', 'SELECT reg.manifest', 'SELECT reg.referrer', 'SELECT reg.repo', 'SELECT reg.tag', 'USAGE access', 'USAGE audit', 'USAGE reg'],
   relay: [
     'DELETE es.pending', 'INSERT es.consumer', 'INSERT es.log', 'INSERT es.relay_partition', 'SELECT es.consumer', 'SELECT es.epoch', 'SELECT es.event', 'SELECT es.gpos', 'SELECT es.log', 'SELECT es.pending', 'SELECT es.relay_partition', 'SELECT es.sealer', 'SELECT es.stream',
-    'SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'UPDATE es.consumer', 'UPDATE es.relay_partition', 'UPDATE es.sealer.last_seq', 'UPDATE es.sealer.tree', 'USAGE es',
+    'SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'UPDATE es.consumer', 'UPDATE es.relay_partition', 'UPDATE es.sealer.last_seq', 'UPDATE es.sealer.tree', 'USAGE audit', 'USAGE es',
   ],
   tokens: [
     'SELECT access."grant"', 'SELECT access."group"', 'SELECT access.credential', 'SELECT access.member', 'SELECT access.organisation', 'SELECT access.organisation_epoch', 'SELECT access.password', 'SELECT access.principal',
-    'SELECT access.public_repository', 'SELECT access.refresh_token', 'SELECT access.role', 'SELECT access.signing_key', 'SELECT es.actor', 'SELECT es.epoch', 'SELECT es.event', 'SELECT es.log', 'SELECT es.sealer', 'SELECT es.stream',
-    'SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'SELECT reg.repo', 'SELECT reg.tenant', 'USAGE access', 'USAGE es', 'USAGE reg',
+    'SELECT access.public_repository', 'SELECT access.refresh_token', 'SELECT access.role', 'SELECT access.signing_key', 'SELECT audit.entry', 'SELECT es.actor', 'SELECT es.epoch', 'SELECT es.event', 'SELECT es.log', 'SELECT es.sealer', 'SELECT es.stream',
+    'SELECT public.waybill_migrations', 'SELECT public.waybill_rights', 'SELECT reg.repo', 'SELECT reg.tenant', 'USAGE access', 'USAGE audit', 'USAGE es', 'USAGE reg',
   ],
 };
 
@@ -111,7 +114,7 @@ const RELATIONS: Readonly<Record<ServiceName, readonly string[]>> = {
 const FOR_NOBODY = [
   `UPDATE es.event SET type = 'x'`, 'DELETE FROM es.event', 'TRUNCATE es.event', 'UPDATE es.log SET gpos = 0', 'DELETE FROM es.log', `UPDATE es.sealer SET epoch = 7`, 'DELETE FROM es.sealer', 'DELETE FROM es.event_0000',
   `SELECT es.append('[]')`, 'DELETE FROM es.actor', 'SELECT value FROM reg.secret', 'SELECT * FROM access.narrowing', 'SELECT * FROM access.command', 'SELECT access.lock()', `UPDATE access.principal SET admin = true`, `INSERT INTO access.member VALUES (gen_random_uuid(), gen_random_uuid())`, 'DELETE FROM access.grant', `UPDATE access.password SET hash = ''`, `UPDATE reg.tag SET manifest_id = 1`, 'DELETE FROM reg.tag', 'DELETE FROM reg.blob', 'DELETE FROM reg.manifest',
-  'SELECT 1 FROM reg.blob FOR KEY SHARE', 'DELETE FROM public.waybill_migrations', 'UPDATE public.waybill_rights SET migration = 0',
+  'SELECT 1 FROM reg.blob FOR KEY SHARE', `UPDATE audit.entry SET actor = 'x'`, 'DELETE FROM audit.entry', `INSERT INTO audit.day VALUES (now(), 1, '', 1, '')`, `UPDATE audit.head SET n = 0`, 'DELETE FROM public.waybill_migrations', 'UPDATE public.waybill_rights SET migration = 0',
   'CREATE TABLE public.mine (id int)', 'CREATE TABLE reg.mine (id int)', 'CREATE TEMPORARY TABLE mine (id int)', 'CREATE SCHEMA mine', 'DROP TABLE reg.repo', 'ALTER TABLE reg.repo ADD COLUMN x int', 'CREATE ROLE mine',
   'ALTER FUNCTION reg.upload_key_v1() SECURITY INVOKER', 'CREATE INDEX ON es.event (at)',
 ];
@@ -172,7 +175,7 @@ describe.each(SERVICES)('the role of %s', (service) => {
   it('has no right on a table, a column or a sequence but those listed', async () => {
     const rows = await owner.database.sql<{ right: string }>(`
       SELECT a.privilege_type || ' ' || c.oid::regclass::text AS right FROM pg_class c, aclexplode(c.relacl) a
-        WHERE a.grantee = $1::regrole AND c.relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('es', 'reg', 'access', 'public'))
+        WHERE a.grantee = $1::regrole AND c.relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('es', 'reg', 'access', 'audit', 'public'))
       UNION ALL SELECT x.privilege_type || ' ' || t.attrelid::regclass::text || '.' || t.attname FROM pg_attribute t, aclexplode(t.attacl) x WHERE x.grantee = $1::regrole
       UNION ALL SELECT y.privilege_type || ' ' || n.nspname FROM pg_namespace n, aclexplode(n.nspacl) y WHERE y.grantee = $1::regrole`, [roleOf(service)]);
     expect(rows.map((row) => row.right.replace(/^(\w+) (?=waybill_)/, '$1 public.')).sort()).toEqual(RELATIONS[service]);
@@ -188,23 +191,23 @@ describe.each(SERVICES)('the role of %s', (service) => {
 it('lets each function be called by exactly those who are listed for it', async () => {
   const rows = await owner.database.sql<{ name: string; callers: string[] }>(`
     SELECT p.pronamespace::regnamespace || '.' || p.proname AS name, array(SELECT r.rolname::text FROM pg_roles r WHERE r.rolname = ANY ($1) AND has_function_privilege(r.oid, p.oid, 'EXECUTE') ORDER BY 1) AS callers
-    FROM pg_proc p WHERE p.pronamespace IN ('es'::regnamespace, 'reg'::regnamespace, 'access'::regnamespace) ORDER BY 1`, [SERVICES.map(roleOf)]);
+    FROM pg_proc p WHERE p.pronamespace IN ('es'::regnamespace, 'reg'::regnamespace, 'access'::regnamespace, 'audit'::regnamespace) ORDER BY 1`, [SERVICES.map(roleOf)]);
   expect(Object.fromEntries(rows.map(({ name, callers }) => [name, callers]))).toEqual(Object.fromEntries(Object.entries(FUNCTIONS).map(([name, services]) => [name, services.map(roleOf)])));
 });
 
 it('lets nobody call a function that does not run as the owner with a search path of its own', async () => {
   expect(await owner.database.sql(`
     SELECT p.oid::regprocedure::text AS name FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-    WHERE p.pronamespace IN ('es'::regnamespace, 'reg'::regnamespace, 'access'::regnamespace) AND a.grantee <> p.proowner
+    WHERE p.pronamespace IN ('es'::regnamespace, 'reg'::regnamespace, 'access'::regnamespace, 'audit'::regnamespace) AND a.grantee <> p.proowner
       AND NOT (p.prosecdef AND 'search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}')))`)).toEqual([]);
 });
 
 it('gives everybody else nothing: not in the schemas, not of what a later migration makes, and no tables of a session', async () => {
   await owner.database.sql('CREATE FUNCTION reg.later() RETURNS int LANGUAGE sql RETURN 1');
   const rows = await owner.database.sql(`
-    SELECT 'function ' || p.oid::regprocedure::text AS open FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0 AND p.pronamespace IN ('es'::regnamespace, 'reg'::regnamespace, 'access'::regnamespace)
-    UNION ALL SELECT 'relation ' || c.oid::regclass::text FROM pg_class c, aclexplode(c.relacl) a WHERE a.grantee = 0 AND c.relnamespace IN ('es'::regnamespace, 'reg'::regnamespace, 'access'::regnamespace)
-    UNION ALL SELECT 'schema ' || n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a WHERE a.grantee = 0 AND n.nspname IN ('es', 'reg', 'access')
+    SELECT 'function ' || p.oid::regprocedure::text AS open FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0 AND p.pronamespace IN ('es'::regnamespace, 'reg'::regnamespace, 'access'::regnamespace, 'audit'::regnamespace)
+    UNION ALL SELECT 'relation ' || c.oid::regclass::text FROM pg_class c, aclexplode(c.relacl) a WHERE a.grantee = 0 AND c.relnamespace IN ('es'::regnamespace, 'reg'::regnamespace, 'access'::regnamespace, 'audit'::regnamespace)
+    UNION ALL SELECT 'schema ' || n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a WHERE a.grantee = 0 AND n.nspname IN ('es', 'reg', 'access', 'audit')
     UNION ALL SELECT 'temporary tables' FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a WHERE a.grantee = 0 AND a.privilege_type = 'TEMPORARY' AND d.datname = current_database()`);
   expect(rows).toEqual([]);
   await owner.database.sql('DROP FUNCTION reg.later()');

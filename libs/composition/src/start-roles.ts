@@ -8,6 +8,8 @@ import { buildInfrastructure } from './infrastructure.js';
 import type { Infrastructure } from './infrastructure.js';
 import { makeFirstAdmin } from './first-admin.js';
 import { limitGuard } from './limits.js';
+import { openAudit } from './open-audit.js';
+import type { Audit } from './open-audit.js';
 import { gaugeRelay } from './open-relay.js';
 import { policyGuard } from './policy.js';
 import { assemble, ROLES } from './roles.js';
@@ -46,7 +48,10 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
     const secret = await makeFirstAdmin(roles, config, infrastructure);
     const access = await openAccess(roles, config, infrastructure);
     ends.push(() => access.close());
-    const http = await serve(roles, config, infrastructure, access);
+    const trusted = new TrustedProxies(config.http.trustedProxies, config.http.trustClientCert);
+    const audit = await openAudit(roles, config, infrastructure, trusted);
+    ends.push(() => audit.close());
+    const http = await serve(roles, config, infrastructure, { access, audit, trusted });
     ends.push(() => http.close());
     return { http, secret, close };
   } catch (error) {
@@ -55,13 +60,19 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
   }
 }
 
-async function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure, access: Access): Promise<RunningHttp> {
+/** What looks at every request. */
+interface Gate {
+  readonly access: Access;
+  readonly audit: Audit;
+  readonly trusted: TrustedProxies;
+}
+
+async function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure, { access, audit, trusted }: Gate): Promise<RunningHttp> {
   const { module: registry, handlers } = assemble(roles, config, infrastructure);
   const tokens = await openTokens(roles, config, infrastructure, access);
   const { sealer } = infrastructure;
   const { metrics, telemetry } = infrastructure;
   gauge(metrics, infrastructure);
-  const trusted = new TrustedProxies(config.http.trustedProxies, config.http.trustClientCert);
   return startHttp({
     module: { module: ProcessModule, imports: [registry, ...(tokens === undefined ? [] : [tokens.module])] },
     endpoints: tokens?.endpoints ?? [],
@@ -73,6 +84,7 @@ async function serve(roles: readonly Role[], config: Config, infrastructure: Inf
     limits: limitsOf(config),
     graceMs: graceMs(config, roles.length < ROLES.length),
     trusted,
+    ...(audit.answered === undefined ? {} : { answered: audit.answered }),
     logger: infrastructure.logger,
     metrics,
     telemetry,

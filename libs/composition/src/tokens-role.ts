@@ -25,7 +25,7 @@ const SLACK_MS = 3_600_000;
 /** Where the role is and `auth.mode` is tokens. */
 export async function openTokens(roles: readonly Role[], config: Config, infrastructure: Infrastructure, access: Access): Promise<TokensPart | undefined> {
   if (!roles.includes('tokens') || config.auth.mode !== 'tokens') return undefined;
-  const { LEEWAY, LOOK_MS, NoActors, RefreshTokenTable, SigningKeyTable, TokensModule, grantingBy, managementEndpoint } = await import('@waybill/access');
+  const { ActorTable, LEEWAY, LOOK_MS, RefreshTokenTable, SigningKeyTable, TokensModule, grantingBy, managementEndpoint } = await import('@waybill/access');
   const { database, logger, metrics } = infrastructure;
   const { keySecret, lifetime, refreshLifetime, keyPeriod, services } = config.auth.tokens;
   const { issuer, service } = ownAuthority(config);
@@ -51,8 +51,7 @@ export async function openTokens(roles: readonly Role[], config: Config, infrast
     trusted,
     ...countTokens(metrics),
   });
-  // whoever logs in here is of our own
-  return { ...tokens, endpoints: [...tokens.endpoints, managementEndpoint({ services: management, attempts, actors: new NoActors(), trusted })] };
+  return { ...tokens, endpoints: [...tokens.endpoints, managementEndpoint({ services: management, attempts, actors: new ActorTable(database), trusted })] };
 }
 
 async function openServices({ database, logger, sealer }: Infrastructure): Promise<{ readonly services: Services; readonly lastUse: LastUse; readonly attempts: Attempts }> {

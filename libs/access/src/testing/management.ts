@@ -2,7 +2,7 @@ import { Metrics, openLogger, startHttp, TrustedProxies } from '@waybill/platfor
 import type { RunningHttp } from '@waybill/platform';
 import { testDatabase } from '@waybill/testing/postgres';
 import type { TestDatabase } from '@waybill/testing/postgres';
-import { NoActors } from '../actors.js';
+import { ActorTable } from '../actors.js';
 import { Attempts } from '../attempts.js';
 import { Commands } from '../commands.js';
 import { LastUse } from '../local/last-use.js';
@@ -52,7 +52,7 @@ export async function startManagement(): Promise<ManagementUnderTest> {
   const services = openServices({ database: db.database, passwords, lastUse, attempts, appended: () => undefined });
   const http: RunningHttp = await startHttp({
     module: class {}, handlers: {}, guard: () => undefined, logger, metrics: new Metrics(), checks: [], address: { host: '127.0.0.1', port: 0 },
-    endpoints: [managementEndpoint({ services, attempts, actors: new NoActors(), trusted: new TrustedProxies([]) })],
+    endpoints: [managementEndpoint({ services, attempts, actors: new ActorTable(db.database), trusted: new TrustedProxies([]) })],
   });
   const url = `http://127.0.0.1:${http.address.port}/api/v1`;
   const texts: string[] = [];

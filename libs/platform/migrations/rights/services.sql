@@ -4,10 +4,10 @@
 --
 -- A service reads the tables of its answers, and changes something only through functions that run as the owner (SECURITY DEFINER, fixed search_path):
 -- FOR KEY SHARE alone would need UPDATE. What only other functions call is granted to nobody.
-REVOKE ALL ON ALL TABLES IN SCHEMA es, reg, access FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
-REVOKE ALL ON ALL SEQUENCES IN SCHEMA es, reg, access FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA es, reg, access FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
-REVOKE ALL ON SCHEMA es, reg, access FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
+REVOKE ALL ON ALL TABLES IN SCHEMA es, reg, access, audit FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA es, reg, access, audit FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA es, reg, access, audit FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
+REVOKE ALL ON SCHEMA es, reg, access, audit FROM PUBLIC, waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
 
 -- Tables of a session's own are DDL too.
 DO $$
@@ -22,6 +22,12 @@ GRANT SELECT ON public.waybill_migrations, public.waybill_rights TO waybill_blob
 -- the guard of blobs and manifests: what was taken back, which keys sign tokens, and the actor of whoever another provider let in
 GRANT USAGE ON SCHEMA access TO waybill_blobs, waybill_manifests, waybill_tokens;
 GRANT EXECUTE ON FUNCTION access.revocations_since_v1, access.public_signing_keys_v1, access.note_actor_v1 TO waybill_blobs, waybill_manifests, waybill_tokens;
+
+-- the audit of whoever answers requests: entries are added, and never changed
+GRANT USAGE ON SCHEMA audit TO waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
+GRANT EXECUTE ON FUNCTION audit.append_v1 TO waybill_blobs, waybill_manifests, waybill_tokens;
+GRANT SELECT ON audit.entry TO waybill_tokens;
+GRANT EXECUTE ON FUNCTION audit.ensure_days_v1, audit.drop_days_v1 TO waybill_relay;
 
 -- blobs: uploads, links, mounts, and the objects that nothing refers to
 GRANT USAGE ON SCHEMA reg TO waybill_blobs;

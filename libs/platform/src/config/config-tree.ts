@@ -214,6 +214,9 @@ export const CONFIG_TREE = z.strictObject({
     principal: rate('one user or robot'),
     address: rate('one address, of callers who did not log in or could not'),
   }).prefault({}),
+  audit: z.strictObject({
+    keep: key(duration(DAY, 3650 * DAY).prefault('90d'), 'a duration from 1d', 'For how long the audit keeps who read what and who was refused what. What was changed stands in the log, for ever.'),
+  }).prefault({}),
   pages: z.strictObject({
     tags: page(100_000, 10_000, 'Tags'),
     catalog: page(100_000, 100, 'Repositories'),

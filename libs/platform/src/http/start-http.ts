@@ -53,6 +53,8 @@ export interface HttpOptions {
   readonly graceMs?: number;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Told of each answered request of /v2/, after it was counted. */
+  readonly answered?: ObserveRequest;
   /** Without it no trace is recorded. */
   readonly telemetry?: Telemetry;
   readonly checks: readonly HealthCheck[];
@@ -115,7 +117,7 @@ function createFront(options: HttpOptions, tls: TlsListener | undefined): Front 
   const trusted = options.trusted ?? new TrustedProxies([]);
   const health = new Health(options.checks, (check, err) => logger.warn({ check, err }, 'a health check failed'));
   const watch = {
-    observe: observer(logger, metrics, trusted),
+    observe: everyOne(observer(logger, metrics, trusted), options.answered),
     report: (err: unknown, exchange: Exchange) => reportError(logger, err, exchange),
     // one that records nothing is not even asked
     ...(options.telemetry === undefined || options.telemetry === NO_TELEMETRY ? {} : { telemetry: options.telemetry }),
@@ -173,6 +175,14 @@ function gaugeChecks(metrics: Metrics, health: Health, checks: readonly HealthCh
 
 function gaugeSpans(metrics: Metrics, telemetry: Telemetry): void {
   for (const outcome of ['exported', 'failed', 'dropped'] as const) metrics.counter('waybill_telemetry_spans_total', () => telemetry.counts[outcome], { outcome });
+}
+
+function everyOne(first: ObserveRequest, second: ObserveRequest | undefined): ObserveRequest {
+  if (second === undefined) return first;
+  return (exchange, kind, startedAt) => {
+    first(exchange, kind, startedAt);
+    second(exchange, kind, startedAt);
+  };
 }
 
 /** Chosen once: a log that would drop the line costs a request nothing. */

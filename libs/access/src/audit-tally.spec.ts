@@ -14,7 +14,7 @@ describe('counting what is alike', () => {
   it.each(['outcome', 'actor', 'auth_kind', 'action', 'repository', 'address'] as const)('tells apart by %s', (field) => {
     const tally = new AuditTally();
     tally.add(pull, 0);
-    tally.add({ ...pull, ...{ [field]: 'challenged' } }, 0);
+    tally.add({ ...pull, [field]: 'challenged' }, 0);
     expect(tally.take()).toHaveLength(2);
   });
 

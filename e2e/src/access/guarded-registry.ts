@@ -14,6 +14,18 @@ export const TOPOLOGIES: readonly Topology[] = ['one process', 'two replicas of 
 /** With the address of its database, for what no client can see. */
 export interface StartedRegistry extends RegistryUnderTest {
   databaseUrl(): Promise<string>;
+  /** Of the processes that answer requests from the database. */
+  readonly metricsUrls: readonly string[];
+}
+
+/** How often each statement ran so far, in all processes together. */
+export async function statementCounts({ metricsUrls }: StartedRegistry): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  for (const url of metricsUrls) {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    for (const [, statement = '', count] of text.matchAll(/^waybill_database_statement_seconds_count\{.*statement="([^"]+)".*\} (\d+)$/gm)) counts.set(statement, (counts.get(statement) ?? 0) + Number(count));
+  }
+  return counts;
 }
 
 /** A registry behind a token server whose tokens the test makes. */
@@ -70,12 +82,15 @@ function accessEntry(right: string): { type: string; name: string; actions: stri
 
 /** Starts a registry of a topology with the same settings in every process. */
 export async function startRegistry(topology: Topology, settings: Readonly<Record<string, string>>): Promise<StartedRegistry> {
-  if (topology === 'one process') return RegistryProcess.start({ settings });
+  if (topology === 'one process') {
+    const one = await RegistryProcess.start({ settings });
+    return { baseUrl: one.baseUrl, databaseUrl: () => one.databaseUrl(), metricsUrls: [one.metricsUrl], logs: () => one.logs(), stop: () => one.stop() };
+  }
   const database = await testDatabase({ migrated: false });
   const registry = await startSplitRegistry({ databaseUrl: database.url, settings });
   const stop = async (): Promise<void> => {
     await registry.stop();
     await database.close();
   };
-  return { baseUrl: registry.baseUrl, databaseUrl: () => Promise.resolve(database.url), logs: () => registry.logs(), stop };
+  return { baseUrl: registry.baseUrl, databaseUrl: () => Promise.resolve(database.url), metricsUrls: [...registry.blobs, ...registry.manifests].map(({ metricsUrl }) => metricsUrl), logs: () => registry.logs(), stop };
 }

@@ -4,7 +4,7 @@ import { SERVICE, TestIssuer } from '@waybill/access/testing';
 import { PgDatabase } from '@waybill/platform';
 import { blobFixture, buildContent, locationOf, openUpload, pushBlob, pushContent, RawConnection } from '@waybill/testing';
 import type { HttpAnswer, RegistryClient } from '@waybill/testing';
-import { GuardedRegistry, REALM, TOPOLOGIES } from './guarded-registry.js';
+import { GuardedRegistry, REALM, statementCounts, TOPOLOGIES } from './guarded-registry.js';
 
 jest.setTimeout(120_000);
 
@@ -62,6 +62,18 @@ describe.each(TOPOLOGIES)('tokens of another server, %s', (topology) => {
       const [there, absent] = [median(times[secret]), median(times[missing])];
       // a look-up costs about as much as all the rest of such a request
       expect(Math.abs(there - absent) / Math.max(there, absent)).toBeLessThan(0.25);
+    });
+
+    it('and costs no statement: neither a refusal nor the check of a token asks the database', async () => {
+      const asked = async (client: RegistryClient): Promise<ReadonlyMap<string, number>> => {
+        const before = await statementCounts(registry.registry);
+        for (let i = 0; i < 40; i++) for (const path of [`/v2/${secret}/manifests/v1`, `/v2/${secret}/blobs/${layer}`]) await client.get(path);
+        const after = await statementCounts(registry.registry);
+        return new Map([...after].map(([name, count]): [string, number] => [name, count - (before.get(name) ?? 0)]).filter(([name, count]) => count > 0 && /^(manifest|blob|content|tag|repo|actor)/.test(name)));
+      };
+      for (const client of [registry.with(undefined), registry.with('Bearer x.y.z'), registry.as('mallory', 'mallory/own:*')]) expect([...(await asked(client)).keys()]).toEqual([]);
+      const open = await asked(registry.as('alice', `${secret}:pull`));
+      expect([...open.keys()].filter((name) => name !== 'content-get').toSorted()).toEqual(['blob-link-find', 'manifest-find-by-tag']);
     });
 
     it('with the right to read it a missing repository is 404, for all alike', async () => {

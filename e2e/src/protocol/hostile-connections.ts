@@ -8,7 +8,7 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
   describe('hostile connections', () => {
     test('a header over 16 KiB is 431, and the server goes on', async ({ client }) => {
       const connection = await RawConnection.open(client.baseUrl);
-      connection.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Long: ${'a'.repeat(20_000)}\r\n\r\n`);
+      connection.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\n${client.headerLines}X-Long: ${'a'.repeat(20_000)}\r\n\r\n`);
       expect([431, undefined]).toContain(await connection.status());
       connection.destroy();
       expectStatus(await client.ping(), 200);
@@ -17,7 +17,7 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
     test(`a request with both Content-Length and Transfer-Encoding is ${chunksWin ? 'one request' : 'refused'} and the connection closed`, async ({ client, repository }) => {
       const location = client.resolve(await openUpload(client, repository));
       const connection = await RawConnection.open(client.baseUrl);
-      connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n`);
+      connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\n${client.headerLines}Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: x\r\n${client.headerLines}\r\n`);
       expect(await connection.until(({ closed }) => closed)).toBe(true);
       expect(connection.statuses().filter((status) => status < 400)).toEqual(chunksWin ? [202] : []);
     });
@@ -35,7 +35,7 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
       test(`${what}: refused, and nothing of it is taken for a second request`, async ({ client, repository }) => {
         const location = client.resolve(await openUpload(client, repository));
         const connection = await RawConnection.open(client.baseUrl);
-        connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\n${rest}`);
+        connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\n${client.headerLines}${rest}`);
         await connection.until(({ closed }) => closed);
         expect(connection.statuses().filter((status) => status < 400)).toEqual([]);
         connection.destroy();
@@ -53,7 +53,7 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
     test('Expect: 100-continue is answered before the body is sent', async ({ client, repository }) => {
       const location = client.resolve(await openUpload(client, repository));
       const connection = await RawConnection.open(client.baseUrl);
-      connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n`);
+      connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\n${client.headerLines}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n`);
       expect(await connection.until((open) => open.statuses()[0] === 100)).toBe(true);
       connection.write('abc');
       expect(await connection.status()).toBe(202);
@@ -63,7 +63,7 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
     test('a huge Content-Length with a close after few bytes leaves the session with what was kept', async ({ client, repository }) => {
       const location = client.resolve(await openUpload(client, repository));
       const connection = await RawConnection.open(client.baseUrl);
-      connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 1099511627776\r\n\r\nabc`);
+      connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\n${client.headerLines}Content-Length: 1099511627776\r\n\r\nabc`);
       await delay(100);
       connection.destroy();
       let answer = await client.appendUpload(location, 'def');
@@ -77,7 +77,7 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
     test('a slow client is not cut off while its bytes keep coming', async ({ client, repository }) => {
       const location = client.resolve(await openUpload(client, repository));
       const connection = await RawConnection.open(client.baseUrl);
-      connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n`);
+      connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\n${client.headerLines}Content-Length: 12\r\n\r\n`);
       for (let i = 0; i < 12; i += 1) {
         connection.write('x');
         await delay(250);
@@ -89,7 +89,7 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
     test('a body that nobody asked for does not end up in the next answer', async ({ client, repository }) => {
       const body = 'GET /v2/smuggled/tags/list HTTP/1.1\r\nHost: x\r\n\r\n';
       const connection = await RawConnection.open(client.baseUrl);
-      connection.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}GET /v2/${repository}/tags/list HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      connection.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\n${client.headerLines}Content-Length: ${body.length}\r\n\r\n${body}GET /v2/${repository}/tags/list HTTP/1.1\r\nHost: x\r\n${client.headerLines}Connection: close\r\n\r\n`);
       await connection.until(({ closed }) => closed);
       expect(connection.received).not.toContain('smuggled');
       expect([[200], [200, 404]]).toContainEqual(connection.statuses());
@@ -107,7 +107,7 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
       const blob = blobFixture('pipelined');
       await pushBlob(client, repository, blob);
       const connection = await RawConnection.open(client.baseUrl);
-      const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
+      const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${client.headerLines}${more}\r\n`;
       connection.write(get(blobPath(repository, blob.digest)) + get('/v2/') + get(`/v2/${repository}/tags/list`) + get('/v2/nothing/here', 'Connection: close\r\n'));
       await connection.until(({ closed }) => closed);
       expect(connection.statuses()).toEqual([200, 200, 200, 404]);
@@ -116,7 +116,7 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
 
     test('Connection: close is obeyed, as docker and podman ask for it', async ({ client }) => {
       const connection = await RawConnection.open(client.baseUrl);
-      connection.write('GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+      connection.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\n${client.headerLines}Connection: close\r\n\r\n`);
       expect(await connection.until(({ closed }) => closed)).toBe(true);
       expect(connection.statuses()).toEqual([200]);
     });
@@ -126,7 +126,7 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
       await pushBlob(client, repository, blob);
       for (let i = 0; i < 5; i += 1) {
         const connection = await RawConnection.open(client.baseUrl);
-        connection.write(`GET ${blobPath(repository, blob.digest)} HTTP/1.1\r\nHost: x\r\n\r\n`);
+        connection.write(`GET ${blobPath(repository, blob.digest)} HTTP/1.1\r\nHost: x\r\n${client.headerLines}\r\n`);
         await connection.until(({ received }) => received.length > 0);
         connection.destroy();
       }
@@ -136,7 +136,7 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
     test('two hundred connections that say nothing do not keep others out', async ({ client }) => {
       const idle = await Promise.all(Array.from({ length: 200 }, () => RawConnection.open(client.baseUrl)));
       for (const connection of idle.slice(0, 100)) connection.write('GET /v2/ HTTP/1.1\r\nHost: ');
-      const other = new RegistryClient(client.baseUrl);
+      const other = new RegistryClient(client.baseUrl, client.headers);
       expectStatus(await other.ping(), 200);
       other.close();
       for (const connection of idle) connection.destroy();

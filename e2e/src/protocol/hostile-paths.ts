@@ -36,7 +36,7 @@ export function describeHostilePaths(test: RegistryTest): void {
     test('a request target in absolute form, or without a leading slash, does not confuse the server', async ({ client }) => {
       for (const target of ['http://example.org/v2/', 'v2/', '*', '/v2/#x', '//v2/', '/v2/?%', '/v2/?\u0000']) {
         const connection = await RawConnection.open(client.baseUrl);
-        connection.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+        connection.write(`GET ${target} HTTP/1.1\r\nHost: x\r\n${client.headerLines}Connection: close\r\n\r\n`);
         const status = await connection.status();
         expect([target, status === undefined || status === 200 || (status >= 400 && status < 500)]).toEqual([target, true]);
         connection.destroy();

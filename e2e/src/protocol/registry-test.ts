@@ -20,7 +20,7 @@ export function registryTest(registry: () => RegistryUnderTest): RegistryTest {
   return (promise, body) => {
     it(promise, async () => {
       const running = registry();
-      const client = new RegistryClient(running.baseUrl);
+      const client = new RegistryClient(running.baseUrl, running.headers);
       const logged = running.logs().length;
       const name = `e2e/${randomUUID().slice(0, 13)}`;
       try {

@@ -111,7 +111,7 @@ export function describeUploadRanges(test: RegistryTest): void {
     test('a client that goes away in the middle of a PUT leaves no blob', async ({ client, repository }) => {
       const location = client.resolve(await openUpload(client, repository));
       const connection = await RawConnection.open(client.baseUrl);
-      connection.write(`PUT ${location}${location.includes('?') ? '&' : '?'}digest=${blob.digest} HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes.length}\r\n\r\n`);
+      connection.write(`PUT ${location}${location.includes('?') ? '&' : '?'}digest=${blob.digest} HTTP/1.1\r\nHost: x\r\n${client.headerLines}Content-Length: ${bytes.length}\r\n\r\n`);
       connection.write(bytes.subarray(0, 1000));
       await delay(100);
       connection.destroy();
@@ -133,7 +133,7 @@ function expectOutOfOrder(answer: HttpAnswer, repository: string, received: numb
 /** Sends the head of a PATCH of `length` bytes and the first `sent` of them. */
 async function startPatch(client: RegistryClient, location: string, length: number, sent: number, bytes: Buffer = freshBytes(sent)): Promise<RawConnection> {
   const connection = await RawConnection.open(client.baseUrl);
-  connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: ${length}\r\n\r\n`);
+  connection.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\n${client.headerLines}Content-Type: application/octet-stream\r\nContent-Length: ${length}\r\n\r\n`);
   connection.write(bytes.subarray(0, sent));
   return connection;
 }

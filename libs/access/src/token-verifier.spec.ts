@@ -54,7 +54,7 @@ describe('a token', () => {
     ['an end that is text', { exp: '9999999999' }, 'right form'],
     ['an end that is not a number', { exp: null }, 'right form'],
     ['an end in the past', { exp: now() - LEEWAY - 5 }, 'expired'],
-    ['a beginning in the future', { nbf: now() + LEEWAY + 30 }, 'not valid yet'],
+    ['a beginning in the future', { nbf: now() + LEEWAY + 3600 }, 'not valid yet'],
     ['rights that are no list', { access: { type: 'repository' } }, 'right form'],
     ['rights without actions', { access: [{ type: 'repository', name: 'a' }] }, 'right form'],
     ['rights whose name is a list', { access: [{ type: 'repository', name: ['a'], actions: ['pull'] }] }, 'right form'],

@@ -18,8 +18,13 @@ export class RegistryClient {
   readonly #agent = new Agent({ keepAlive: true });
 
   /** @param headers of every call that does not give its own, such as Authorization */
-  constructor(readonly baseUrl: string, private readonly headers: OutgoingHttpHeaders = {}) {
+  constructor(readonly baseUrl: string, readonly headers: OutgoingHttpHeaders = {}) {
     this.origin = new URL(baseUrl);
+  }
+
+  /** The headers of every call, for a head that is written by hand: '' or lines that each end. */
+  get headerLines(): string {
+    return Object.entries(this.headers).map(([name, value]) => `${name}: ${String(value)}\r\n`).join('');
   }
 
   send(request: HttpRequest): Promise<HttpAnswer> {

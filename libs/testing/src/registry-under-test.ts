@@ -2,6 +2,8 @@
 export interface RegistryUnderTest {
   /** `http://host:port` without a path. */
   readonly baseUrl: string;
+  /** Of every request of the protocol suite, where it asks for a login. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Everything that its processes wrote so far; printed when a test fails. */
   logs(): string;
   /** Ends its processes and removes its data. Throws when a process did not end by itself. */

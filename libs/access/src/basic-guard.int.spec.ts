@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { hash } from 'bcrypt';
+import { FrontController, TrustedProxies } from '@waybill/platform';
+import type { Caller, Exchange } from '@waybill/platform';
+import { RawConnection, temporaryFolder } from '@waybill/testing';
+import type { TemporaryFolder } from '@waybill/testing';
+import { Actors } from './actors.js';
+import { basicGuard } from './basic-guard.js';
+import { HtpasswdIdentityProvider } from './htpasswd/htpasswd-identity-provider.js';
+
+class ActorsInHand extends Actors {
+  refOf(kind: string, login: string): Promise<string> {
+    return Promise.resolve(`ref of ${kind} ${login}`);
+  }
+}
+
+const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`;
+
+describe('the guard of an htpasswd file', () => {
+  let folder: TemporaryFolder;
+  let identities: HtpasswdIdentityProvider;
+  let server: Server;
+  const callers: Caller[] = [];
+  const users = (): string => join(folder.path, 'users');
+
+  beforeAll(async () => {
+    folder = await temporaryFolder('basic');
+    await writeFile(users(), `alice:${await hash('pass:with:colons', 4)}\nbob:${await hash('ünïcödé', 4)}\n`);
+    identities = new HtpasswdIdentityProvider({ path: users(), log: { info: () => undefined, error: () => undefined }, reloadMs: 50 });
+    await identities.start();
+    const answer = (_: unknown, exchange: Exchange): void => {
+      callers.push(exchange.caller);
+      exchange.reply(200, [], '{}');
+    };
+    const controller = new FrontController({
+      handlers: { ping: answer, putManifest: answer, deleteManifest: answer, listRepositories: answer },
+      guard: basicGuard({ identities, actors: new ActorsInHand(), trusted: new TrustedProxies([]) }),
+      observe: () => undefined,
+      report: () => undefined,
+    });
+    server = createServer((request, response) => controller.handle(request, response)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  afterAll(async () => {
+    server.closeAllConnections();
+    server.close();
+    identities.stop();
+    await folder.remove();
+  });
+  beforeEach(() => void callers.splice(0));
+
+  const url = (): string => {
+    const address = server.address();
+    return typeof address === 'object' && address !== null ? `http://127.0.0.1:${address.port}` : '';
+  };
+  const send = async (authorization?: string, path = '/v2/', method = 'GET') => {
+    const response = await fetch(`${url()}${path}`, { method, ...(authorization === undefined ? {} : { headers: { Authorization: authorization } }) });
+    await response.arrayBuffer();
+    return { status: response.status, challenge: response.headers.get('WWW-Authenticate') };
+  };
+
+  it('asks for login and password, also for what is not there', async () => {
+    for (const path of ['/v2/', '/v2/a/manifests/v1', '/v2/_catalog']) expect(await send(undefined, path)).toEqual({ status: 401, challenge: 'Basic realm="Waybill"' });
+  });
+
+  it('lets users do everything, with colons and letters of any language in their passwords', async () => {
+    expect((await send(basic('alice:pass:with:colons'))).status).toBe(200);
+    expect((await send(basic('bob:ünïcödé').replace('Basic', 'bAsIc'))).status).toBe(200);
+    for (const [method, path] of [['PUT', '/v2/a/manifests/v1'], ['DELETE', '/v2/a/manifests/v1'], ['GET', '/v2/_catalog']] as const) expect((await send(basic('alice:pass:with:colons'), path, method)).status).toBe(200);
+    expect(callers.map(({ principal, kind, actor }) => [principal, kind, actor])).toEqual([
+      ['htpasswd:alice', 'htpasswd', null], ['htpasswd:bob', 'htpasswd', null], ['htpasswd:alice', 'htpasswd', 'ref of htpasswd alice'], ['htpasswd:alice', 'htpasswd', 'ref of htpasswd alice'], ['htpasswd:alice', 'htpasswd', null],
+    ]);
+  });
+
+  it.each([
+    ['a wrong password', basic('alice:wrong')], ['an unknown login', basic('mallory:x')], ['an empty password', basic('alice:')], ['an empty login', basic(':x')], ['neither', basic(':')], ['no colon', basic('alice')],
+    ['nothing', 'Basic'], ['no base64', 'Basic ####'], ['a hash for a password', basic('alice:$2b$04$abcdefghijklmnopqrstuv')], ['a NUL', basic('alice\0:pass:with:colons')], ['10,000 characters', basic(`alice:${'x'.repeat(10_000)}`)],
+    ['another case', basic('Alice:pass:with:colons')], ['a token', 'Bearer eyJhbGciOiJub25lIn0.e30.'], ['another scheme', 'Digest username="alice"'],
+  ])('refuses %s, in the same words as all others', async (_, authorization) => {
+    expect(await send(authorization)).toEqual({ status: 401, challenge: 'Basic realm="Waybill"' });
+    expect(callers).toEqual([]);
+  });
+
+  it('refuses two headers, though one of them is right', async () => {
+    const raw = await RawConnection.open(url());
+    raw.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: ${basic('alice:pass:with:colons')}\r\nAuthorization: ${basic('bob:x')}\r\n\r\n`);
+    await raw.until(({ closed }) => closed);
+    expect(raw.statuses()).toEqual([401]);
+  });
+
+  it('lets nobody in any more who was taken out of the file, though it let them in a moment ago', async () => {
+    expect((await send(basic('bob:ünïcödé'))).status).toBe(200);
+    await writeFile(users(), `alice:${await hash('pass:with:colons', 4)}\n`);
+    let status = 200;
+    for (let tries = 0; tries < 200 && status === 200; tries++) {
+      await delay(25);
+      ({ status } = await send(basic('bob:ünïcödé')));
+    }
+    expect(status).toBe(401);
+  });
+});

@@ -1,8 +1,9 @@
-import { createServer } from 'node:http';
+import { createServer, IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { OciError, parseRequest } from '@waybill/oci';
 import { Exchange, NOBODY, TrustedProxies } from '@waybill/platform';
-import type { Caller, Guard } from '@waybill/platform';
-import { limitGuard } from './limits.js';
+import type { Caller, Endpoint, Guard } from '@waybill/platform';
+import { limitGuard, limitTokens } from './limits.js';
 
 const OFF = { perSecond: 0, burst: 1 };
 const ONE = { perSecond: 1, burst: 1 };
@@ -85,5 +86,40 @@ describe.each([['at once', byHeader], ['later', later]])('limits of a guard that
     expect(await send(limited, { 'X-Caller': 'wrong' })).toBe('UNAUTHORIZED');
     expect(await send(limited, { 'X-Caller': 'wrong' })).toBe('TOOMANYREQUESTS 1');
     expect(await send(limited, { 'X-Caller': 'alice' })).toBe('passed');
+  });
+});
+
+describe('limits of the token endpoint', () => {
+  /** Answers with 401 where the header says so. */
+  const endpoint: Endpoint = {
+    kind: 'token', path: '/token',
+    answer: ({ request }) => {
+      if (request.headers.authorization === 'Basic wrong') throw new OciError('UNAUTHORIZED');
+    },
+  };
+  const send = async (limited: Endpoint, method: string, authorization?: string): Promise<string> => {
+    const request = new IncomingMessage(new Socket());
+    request.method = method;
+    if (authorization !== undefined) request.headers.authorization = authorization;
+    try {
+      await limited.answer(new Exchange(request, new ServerResponse(request)));
+      return 'answered';
+    } catch (error) {
+      return error instanceof OciError ? error.code : String(error);
+    }
+  };
+  const limited = (rate = ONE): Endpoint => limitTokens(endpoint, { principal: OFF, address: rate }, new TrustedProxies([]), () => 0);
+
+  it('count who does not log in, and who fails to', async () => {
+    const nobody = limited();
+    expect([await send(nobody, 'GET'), await send(nobody, 'GET')]).toEqual(['answered', 'TOOMANYREQUESTS']);
+    const guesser = limited();
+    expect([await send(guesser, 'GET', 'Basic wrong'), await send(guesser, 'POST', 'Basic wrong'), await send(guesser, 'GET')]).toEqual(['UNAUTHORIZED', 'TOOMANYREQUESTS', 'TOOMANYREQUESTS']);
+  });
+
+  it('do not count who logs in, nor anybody where there are none', async () => {
+    const one = limited();
+    for (let i = 0; i < 5; i += 1) expect([await send(one, 'GET', 'Basic right'), await send(one, 'POST')]).toEqual(['answered', 'answered']);
+    expect(limited(OFF)).toBe(endpoint);
   });
 });

@@ -1,6 +1,6 @@
 import { OciError } from '@waybill/oci';
 import { RateLimit } from '@waybill/platform';
-import type { Config, Exchange, Guard, TrustedProxies } from '@waybill/platform';
+import type { Config, Endpoint, Exchange, Guard, TrustedProxies } from '@waybill/platform';
 
 /** Milliseconds of a clock that never goes back. */
 type Now = () => number;
@@ -36,6 +36,28 @@ export function limitGuard(guard: Guard, { principal, address }: Config['limits'
     if (guarded === undefined) return countCaller(exchange);
     return guarded.then(() => countCaller(exchange), (error: unknown) => countRefused(exchange, error));
   };
+}
+
+/**
+ * Limits how often an address may ask for a token without a login, and fail at one: a token for nobody costs two looks at the database and a signature.
+ * Who logs in is not counted here; guessing is slowed elsewhere (Attempts).
+ * @throws OciError TOOMANYREQUESTS (429 with Retry-After, in whole seconds)
+ */
+export function limitTokens(endpoint: Endpoint, { address }: Config['limits'], trusted: TrustedProxies, now: Now = () => performance.now()): Endpoint {
+  if (endpoint.kind !== 'token' || address.perSecond === 0) return endpoint;
+  const addresses = new RateLimit(address);
+  const count = (exchange: Exchange): void => refuse(addresses.take(trusted.client(exchange.request).address, now()));
+  const answer = async (exchange: Exchange): Promise<void> => {
+    const { method, headers } = exchange.request;
+    if (method === 'GET' && headers.authorization === undefined) count(exchange);
+    try {
+      await endpoint.answer(exchange);
+    } catch (error) {
+      if (error instanceof OciError && error.status === 401) count(exchange);
+      throw error;
+    }
+  };
+  return { ...endpoint, answer };
 }
 
 function refuse(wait: number): void {

@@ -7,7 +7,7 @@ import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
 import { buildInfrastructure } from './infrastructure.js';
 import type { Infrastructure } from './infrastructure.js';
 import { makeFirstAdmin } from './first-admin.js';
-import { limitGuard } from './limits.js';
+import { limitGuard, limitTokens } from './limits.js';
 import { openAudit } from './open-audit.js';
 import type { Audit } from './open-audit.js';
 import { gaugeRelay } from './open-relay.js';
@@ -75,7 +75,7 @@ async function serve(roles: readonly Role[], config: Config, infrastructure: Inf
   gauge(metrics, infrastructure);
   return startHttp({
     module: { module: ProcessModule, imports: [registry, ...(tokens === undefined ? [] : [tokens.module])] },
-    endpoints: tokens?.endpoints ?? [],
+    endpoints: (tokens?.endpoints ?? []).map((endpoint) => limitTokens(endpoint, config.limits, trusted)),
     handlers: sealer === undefined ? handlers : wakeSealer(handlers, () => sealer.poke()),
     guard: limitGuard(both(access.guard, policyGuard(config.registry)), config.limits, trusted),
     address: config.http.address,

@@ -97,8 +97,9 @@ describe('a collector that does not answer', () => {
       expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([404]));
     }
     const metrics = await (await fetch(`${registry.metricsUrl}/metrics`)).text();
-    // each request is two spans at least, and 4096 may wait
-    expect(Number(/^waybill_telemetry_spans_total\{outcome="dropped"\} (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(5_000);
+    const [dropped = 0, failed = 0] = ['dropped', 'failed'].map((outcome) => Number(new RegExp(`^waybill_telemetry_spans_total\\{outcome="${outcome}"\\} (\\d+)$`, 'm').exec(metrics)?.[1]));
+    // each request is two spans at least, and 4096 may wait; on a slow machine some were given up before the last request
+    expect([dropped > 0, dropped + failed >= 10_000 - 4_096]).toEqual([true, true]);
     const begun = Date.now();
     await registry.stop();
     expect(Date.now() - begun).toBeLessThan(8_000);

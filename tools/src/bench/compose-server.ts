@@ -41,21 +41,35 @@ export class ComposeServer implements MeasuredServer {
   }
 }
 
-/** An empty variable counts as not set. */
+type Environment = Readonly<Record<string, string>>;
+
+/** Nobody is asked to log in, as in the deployments of processes: the network is this machine's own. An empty variable counts as not set. */
+const OPEN: Environment = { WAYBILL_LOG_LEVEL: 'silent', WAYBILL_AUTH_MODE: 'none', WAYBILL_AUTH_ALLOW_UNAUTHENTICATED_NETWORK: 'true' };
+const ON_VOLUME: Environment = { WAYBILL_STORAGE_DRIVER: 'filesystem', WAYBILL_STORAGE_ENDPOINT: '', WAYBILL_STORAGE_BUCKET: '', WAYBILL_STORAGE_ACCESS_KEY: '', WAYBILL_STORAGE_SECRET_KEY: '' };
+
 function overrideOf(storage: ComposeStorage): string {
-  const bytes = storage === 'minio'
-    ? []
-    : ['WAYBILL_STORAGE_DRIVER: filesystem', ...['ENDPOINT', 'BUCKET', 'ACCESS_KEY', 'SECRET_KEY'].map((name) => `WAYBILL_STORAGE_${name}: ""`)];
-  const service = (name: string, ...more: readonly string[]): string[] => [`  ${name}:`, '    environment:', '      WAYBILL_LOG_LEVEL: silent', ...(name === 'migrate' || name === 'blobs' ? bytes.map((line) => `      ${line}`) : []), ...more.map((line) => `    ${line}`)];
-  const needs = storage === 'minio' ? ['depends_on: !override', '  postgres: { condition: service_healthy }', '  minio: { condition: service_healthy }'] : ['depends_on: !override', '  postgres: { condition: service_healthy }'];
+  const bytes: Environment = storage === 'volume' ? ON_VOLUME : {};
+  const servers = ['postgres: { condition: service_healthy }', ...(storage === 'minio' ? ['minio: { condition: service_healthy }'] : [])];
   return [
     'services:',
-    ...service('gateway'), ...service('manifests'), ...service('migrate', ...needs),
-    ...service('blobs', ...(storage === 'volume' ? ['volumes: ["bytes:/data"]'] : [])),
-    '  relay:', '    environment:', '      WAYBILL_LOG_LEVEL: silent', '      WAYBILL_KAFKA_BROKERS: ""', '    depends_on: !override', '      migrate: { condition: service_completed_successfully }',
+    ...service('gateway', { ...OPEN, WAYBILL_GATEWAY_TOKENS: '' }, ['blobs: { condition: service_started }', 'manifests: { condition: service_started }']),
+    ...service('blobs', { ...OPEN, ...bytes }, []),
+    ...(storage === 'volume' ? ['    volumes: ["bytes:/data"]'] : []),
+    ...service('manifests', OPEN, []),
+    ...service('relay', { WAYBILL_LOG_LEVEL: 'silent', WAYBILL_KAFKA_BROKERS: '' }, ['migrate: { condition: service_completed_successfully }']),
+    ...service('migrate', bytes, servers),
     ...(storage === 'volume' ? ['volumes:', '  bytes:'] : []),
     '',
   ].join('\n');
+}
+
+/** @param needs what it waits for, instead of what docker-compose.yml says; empty: as that says */
+function service(name: string, environment: Environment, needs: readonly string[]): string[] {
+  return [
+    `  ${name}:`,
+    '    environment:', ...Object.entries({ WAYBILL_LOG_LEVEL: 'info', ...environment }).map(([key, value]) => `      ${key}: "${value}"`),
+    ...(needs.length === 0 ? [] : ['    depends_on: !override', ...needs.map((need) => `      ${need}`)]),
+  ];
 }
 
 async function answers(baseUrl: string): Promise<void> {

@@ -128,7 +128,7 @@ export function describeLoadBalancer({ start, toBlobs, namesAreOldMs, server, re
     expect(held).toBeGreaterThan(0);
     // what lies in the buffers of the two connections, and not in the load balancer or on its disk
     expect(written).toBe(held);
-    expect(held).toBeLessThan(30_000_000);
+    expect(held).toBeLessThan(64_000_000);
     connection.socket.resume();
     for (let tries = 0; written === held && tries < 100; tries += 1) await delay(20);
     expect(written).toBeGreaterThan(held);

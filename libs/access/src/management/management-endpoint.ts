@@ -62,7 +62,7 @@ function refuseOtherSites({ headers }: IncomingMessage): void {
   if (site !== undefined && site !== 'same-origin' && site !== 'none') throw forbidden('a page of another site may not use this API');
 }
 
-function actorOf({ kind, id, login }: Identity, actors: Actors): string | null | Promise<string | null> {
+function actorOf({ kind, id, login }: Identity, actors: Actors): string | Promise<string> {
   return kind === 'htpasswd' ? actors.refOf(kind, login) : id;
 }
 

@@ -3,10 +3,12 @@ import type { RepositoryName } from '@waybill/oci';
 import { z } from 'zod';
 import { AccessRefused } from '../access-refused.js';
 import { ANONYMOUS, decide } from '../decide.js';
+import type { Asker } from '../decide.js';
 import { explain } from '../explain.js';
 import type { NameOf } from '../explain.js';
 import { ACTIONS } from '../grant.js';
-import type { Grant, Subject } from '../grant.js';
+import type { Grant } from '../grant.js';
+import type { Identity } from '../identity-provider.js';
 import { forbidden, ManagementRefused, notFound } from './management-refused.js';
 import { operation } from './operation.js';
 import type { Operation } from './operation.js';
@@ -74,6 +76,7 @@ export const REPOSITORY_OPERATIONS: readonly Operation[] = [
       action: z.enum(ACTIONS),
       tag: z.string().max(128).optional(),
       address: z.union([z.ipv4(), z.ipv6()]).optional().describe('of the client; yours unless given'),
+      as_of: z.iso.datetime({ offset: true }).optional().describe('how it was then, from the log; now unless given'),
     }),
     run: async (call) => {
       const { query, caller, circumstances, services } = call;
@@ -82,13 +85,14 @@ export const REPOSITORY_OPERATIONS: readonly Operation[] = [
       if (login !== caller.login && !(await manages(call, organisationOf(name)))) throw forbidden('you may ask about yourself only: you do not manage the organisation');
       const principal = login === caller.login ? caller : login === '' ? undefined : await services.principals.byLogin(login);
       if (principal === undefined && login !== '') throw new ManagementRefused('invalid', 'query.principal: nobody has that login');
-      const grants = await services.grantSource.grantsFor(principal, [organisationOf(name)], [name]);
+      const { asker, grants, nameOfGroup } = query.as_of === undefined ? await accessNow(services, principal, name) : await accessThen(services, new Date(query.as_of), principal, name);
       const question = {
-        ...circumstances, ...(query.address === undefined ? {} : { address: query.address }), ...(query.tag === undefined ? {} : { tag: query.tag }),
-        asker: principal === undefined ? ANONYMOUS : askerOf(principal), repository: name, action: query.action,
+        now: query.as_of === undefined ? circumstances.now : new Date(query.as_of), address: query.address ?? circumstances.address, ...(query.tag === undefined ? {} : { tag: query.tag }),
+        asker, repository: name, action: query.action,
       };
       const who = login === '' ? 'whoever did not log in' : login;
-      return { body: explain(question, decide(question, grants), who, await namesIn(grants, services, who)) };
+      const nameOfSubject: NameOf = (subject) => (subject.kind === 'everybody' ? 'everybody' : subject.kind === 'group' ? `the group ${nameOfGroup(subject.id) ?? subject.id}` : who);
+      return { body: explain(question, decide(question, grants), who, nameOfSubject) };
     },
   }),
 ];
@@ -99,9 +103,28 @@ function nameOf(text: string): RepositoryName {
   throw new ManagementRefused('invalid', 'it is no name of a repository: expected segments of a-z and 0-9, joined inside by \'.\', \'_\', \'__\' or \'-\', and separated by single \'/\'');
 }
 
-/** The grants are of one principal and of groups. */
-async function namesIn(grants: readonly Grant[], { groups }: Services, login: string): Promise<NameOf> {
+interface Considered {
+  readonly asker: Asker;
+  /** Of one principal and of groups. */
+  readonly grants: readonly Grant[];
+  readonly nameOfGroup: (id: string) => string | undefined;
+}
+
+type Somebody = Pick<Identity, 'id' | 'groups' | 'admin'>;
+
+async function accessNow(services: Services, principal: Somebody | undefined, name: RepositoryName): Promise<Considered> {
+  const grants = await services.grantSource.grantsFor(principal, [organisationOf(name)], [name]);
+  return { asker: principal === undefined ? ANONYMOUS : askerOf(principal), grants, nameOfGroup: await groupNames(services, grants) };
+}
+
+/** Whoever could not log in then had what everybody had. Groups go by the names that they have now. */
+async function accessThen(services: Services, moment: Date, principal: Somebody | undefined, name: RepositoryName): Promise<Considered> {
+  const { asker = ANONYMOUS, grants } = await services.history.at(moment, principal?.id, name);
+  return { asker, grants, nameOfGroup: await groupNames(services, grants) };
+}
+
+async function groupNames({ groups }: Services, grants: readonly Grant[]): Promise<Considered['nameOfGroup']> {
   const ids = [...new Set(grants.flatMap(({ subject }) => (subject.kind === 'group' ? [subject.id] : [])))];
   const names = new Map((await Promise.all(ids.map((id) => groups.get(id)))).flatMap((group): [string, string][] => (group === undefined ? [] : [[group.id, group.name]])));
-  return (subject: Subject) => (subject.kind === 'everybody' ? 'everybody' : subject.kind === 'group' ? `the group ${names.get(subject.id) ?? subject.id}` : login);
+  return (id) => names.get(id);
 }

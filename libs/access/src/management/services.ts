@@ -1,4 +1,5 @@
 import type { Database } from '@waybill/platform';
+import { AccessHistory } from '../access-history.js';
 import type { Attempts } from '../attempts.js';
 import { Commands } from '../commands.js';
 import { Credentials } from '../credentials.js';
@@ -33,6 +34,7 @@ export interface Services {
   /** With guessing slowed down. */
   readonly identities: IdentityProvider;
   readonly principals: Principals;
+  readonly history: AccessHistory;
 }
 
 export interface ServicesOptions {
@@ -58,5 +60,6 @@ export function openServices({ database, passwords, lastUse, attempts, appended 
     grantSource: new SqlGrantSource(database),
     identities: new SlowedIdentityProvider(new LocalIdentityProvider(database, passwords, lastUse), attempts),
     principals: new Principals(database, lastUse),
+    history: new AccessHistory(database),
   };
 }

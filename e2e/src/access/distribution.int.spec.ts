@@ -18,7 +18,7 @@ else {
   describe('a stock Distribution v3 behind our token service', () => {
     let secured: SecuredRegistry;
     let folder: TemporaryFolder;
-    let distribution: RunningChild;
+    let distribution: RunningChild | undefined;
     let host = '';
     const [, startOne] = SECURED[0] ?? [];
 
@@ -53,7 +53,7 @@ else {
       await grant('reader', ['pull']);
     });
     afterAll(async () => {
-      await distribution.stop();
+      await distribution?.stop();
       await secured.close();
       await folder.remove();
     });

@@ -1,5 +1,6 @@
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
+import type { TlsSettings } from '@waybill/platform';
 import { ownAuthority } from './authority.js';
 
 function asking(host: string): IncomingMessage {
@@ -8,8 +9,10 @@ function asking(host: string): IncomingMessage {
   return request;
 }
 
-function authority(publicUrl: string | undefined, host = '127.0.0.1', port = 5000): ReturnType<typeof ownAuthority> {
-  return ownAuthority({ publicUrl, http: { address: { host, port } } });
+const TLS: TlsSettings = { certFile: 'chain.pem', keyFile: 'key.pem', clientCerts: 'none', minVersion: 'TLSv1.2', handshakeTimeoutMs: 1000 };
+
+function authority(publicUrl: string | undefined, host = '127.0.0.1', port = 5000, tls?: TlsSettings): ReturnType<typeof ownAuthority> {
+  return ownAuthority({ publicUrl, http: { address: { host, port }, tls } });
 }
 
 describe('where clients are sent for a token', () => {
@@ -27,6 +30,11 @@ describe('where clients are sent for a token', () => {
 
   it.each(['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:5000', 'localhost:5000"', 'localhost@evil.example', '', '::1', '[::1', '10.0.0.1:5000', 'localhost:5000/x', 'localhost,evil'])('is never what a stranger writes into Host: %j', (host) => {
     expect(authority(undefined).of(asking(host)).realm).toBe('http://127.0.0.1:5000/token');
+  });
+
+  it('is https where the listener has a certificate', () => {
+    const { issuer, of } = authority(undefined, '127.0.0.1', 5000, TLS);
+    expect([issuer, of(asking('localhost:5000')).realm]).toEqual(['https://127.0.0.1:5000', 'https://localhost:5000/token']);
   });
 
   it('has brackets where the address has colons', () => {

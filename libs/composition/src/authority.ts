@@ -17,13 +17,14 @@ export interface OwnAuthority {
  * By `publicUrl`. Without it the registry is one for this machine: clients are sent to the loopback address that they came by, since some of them insist
  * that the token endpoint has the same name, and to no other that a Host header may say.
  */
-export function ownAuthority({ publicUrl, http }: Pick<Config, 'publicUrl'> & { readonly http: Pick<Config['http'], 'address'> }): OwnAuthority {
+export function ownAuthority({ publicUrl, http }: Pick<Config, 'publicUrl'> & { readonly http: Pick<Config['http'], 'address' | 'tls'> }): OwnAuthority {
   const { host, port } = http.address;
-  const issuer = publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const scheme = http.tls === undefined ? 'http' : 'https';
+  const issuer = publicUrl ?? `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const service = new URL(issuer).host;
   const usual: Authority = { realm: `${issuer}/token`, service };
   if (publicUrl !== undefined) return { issuer, service, of: () => usual };
-  return { issuer, service, of: ({ headers }) => (isLoopbackHost(headers.host) ? { realm: `http://${headers.host}/token`, service } : usual) };
+  return { issuer, service, of: ({ headers }) => (isLoopbackHost(headers.host) ? { realm: `${scheme}://${headers.host}/token`, service } : usual) };
 }
 
 function isLoopbackHost(header: string | undefined): header is string {

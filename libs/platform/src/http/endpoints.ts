@@ -5,6 +5,7 @@ import type { ReportError } from './error-writer.js';
 import { Exchange } from './exchange.js';
 import type { ObserveRequest } from './front-controller.js';
 import { endRequestSpan, traceRequest } from './request-span.js';
+import type { ClientCertificate } from './tls/client-certificate.js';
 
 /** What logs, metrics and traces call an endpoint outside `/v2/`. */
 export type EndpointKind = 'token' | 'keys' | 'management';
@@ -22,6 +23,8 @@ export interface EndpointsOptions {
   readonly endpoints: readonly Endpoint[];
   readonly observe: ObserveRequest;
   readonly report: ReportError;
+  /** As the front controller has it. */
+  readonly certificateOf?: (request: IncomingMessage) => ClientCertificate | undefined;
   /** Without it no trace is recorded. */
   readonly telemetry?: Telemetry;
 }
@@ -36,7 +39,7 @@ export class Endpoints {
     const endpoint = this.options.endpoints.find((one) => stands(one.path, path));
     if (endpoint === undefined) return false;
     const startedAt = performance.now();
-    const exchange = new Exchange(request, response);
+    const exchange = new Exchange(request, response, this.options.certificateOf);
     exchange.endpoint = endpoint.kind;
     const { telemetry } = this.options;
     if (telemetry === undefined) this.answer(endpoint, exchange, startedAt);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RequestListener, Server } from 'node:http';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
 import { RegistryError } from '@waybill/oci';
 import { errorCode } from '../error-code.js';
@@ -118,11 +118,12 @@ function createFront(options: HttpOptions, tls: TlsListener | undefined): Front 
   const health = new Health(options.checks, (check, err) => logger.warn({ check, err }, 'a health check failed'));
   const watch = {
     observe: everyOne(observer(logger, metrics, trusted), options.answered),
+    certificateOf: (request: IncomingMessage) => trusted.certificate(request),
     report: (err: unknown, exchange: Exchange) => reportError(logger, err, exchange),
     // one that records nothing is not even asked
     ...(options.telemetry === undefined || options.telemetry === NO_TELEMETRY ? {} : { telemetry: options.telemetry }),
   };
-  const controller = new FrontController({ handlers: options.handlers, guard: options.guard, certificateOf: (request) => trusted.certificate(request), ...watch });
+  const controller = new FrontController({ handlers: options.handlers, guard: options.guard, ...watch });
   const endpoints = new Endpoints({ endpoints: options.endpoints ?? [], ...watch });
   let other: RequestListener = (_, response) => response.destroy();
   const http = createHttpServer({

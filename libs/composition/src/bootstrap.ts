@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { armFailpoint, ConfigRefused, loadConfig, openLogger } from '@waybill/platform';
+import { armFailpoint, bodyMemory, ConfigRefused, loadConfig, openLogger } from '@waybill/platform';
 import type { Config, Environment, Logger } from '@waybill/platform';
 import { openNetworkFaults } from './open-network.js';
 import { isRole, ROLES } from './roles.js';
@@ -69,7 +69,9 @@ export async function bootstrapSetUp(): Promise<void> {
 
 function run(roles: Chosen, config: Config, logger: Logger): Promise<Running> {
   if (isGateway(roles)) return serving(startGateway(config, logger));
-  return cluster.isPrimary && config.http.workers > 1 ? superviseWorkers(roles, config, logger) : serving(startRoles(roles, config, logger));
+  if (cluster.isPrimary && config.http.workers > 1) return superviseWorkers(roles, config, logger);
+  if (config.http.workers > 1) bodyMemory.share(config.http.workers);
+  return serving(startRoles(roles, config, logger));
 }
 
 async function serving(starting: Promise<RunningProcess>): Promise<Running> {

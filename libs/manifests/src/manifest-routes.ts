@@ -1,6 +1,6 @@
 import { formatRequest, isDigest, isDigestReference, manifestInvalid, manifestTooLarge } from '@waybill/oci';
 import type { RequestOf } from '@waybill/oci';
-import { isNotModified, readBody } from '@waybill/platform';
+import { isNotModified, withBody } from '@waybill/platform';
 import type { Exchange, Handlers } from '@waybill/platform';
 import { parsePush } from './manifest-push.js';
 import type { Expectation, ManifestRow } from './manifest-table.js';
@@ -33,9 +33,11 @@ export class ManifestRoutes {
     exchange.reply(200, [...headers(row), 'Content-Length', String(row.size)]);
   }
 
-  private async put(request: RequestOf<'putManifest'>, exchange: Exchange): Promise<void> {
-    const { repository, reference, tags } = request;
-    const bytes = await readBody(exchange.request, this.sizeLimit, () => manifestTooLarge(this.sizeLimit));
+  private put(request: RequestOf<'putManifest'>, exchange: Exchange): Promise<void> {
+    return withBody(exchange.request, this.sizeLimit, () => manifestTooLarge(this.sizeLimit), (bytes) => this.push(request, bytes, exchange));
+  }
+
+  private async push({ repository, reference, tags }: RequestOf<'putManifest'>, bytes: Buffer, exchange: Exchange): Promise<void> {
     const push = parsePush(bytes, exchange.request.headers['content-type'], reference, tags);
     await this.manifests.push(repository, push, expectation(exchange), exchange.conditions.fixedTags, exchange.eventMeta(repository));
     const reply = ['Location', formatRequest({ kind: 'getManifest', repository, reference: push.digest }).url, 'Docker-Content-Digest', push.digest];

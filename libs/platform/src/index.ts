@@ -1,5 +1,6 @@
 export { hasBody } from './http/has-body.js';
-export { readBody } from './http/read-body.js';
+export { bodyMemory, processMemory } from './http/body-memory.js';
+export { readBody, withBody } from './http/read-body.js';
 export { ByteCache } from './byte-cache.js';
 export { countChunk } from './chunk-garbage.js';
 export { isNotModified, namesDigest } from './http/conditional.js';

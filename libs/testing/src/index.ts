@@ -9,6 +9,7 @@ export { ForeignTokenServer, PYTHON_JWT, type ForeignTokenServerOptions, type Fo
 export { freePort } from './free-port.js';
 export { HttpAnswer, isRecord, type HttpRequest, type RequestBody } from './http-exchange.js';
 export { mediaTypes } from './media-types.js';
+export { makeMemoryGroup, type MemoryGroup } from './memory-group.js';
 export { KafkaServer, requireKafka, type KafkaPrograms, type KafkaServerOptions } from './kafka-server.js';
 export { S3Proxy, type Fault, type S3Call } from './s3-proxy.js';
 export { startMinio, startVersityGateway, type S3Server } from './s3-server.js';

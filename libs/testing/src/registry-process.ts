@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { RunningChild } from './child-process.js';
 import { freePort } from './free-port.js';
+import type { MemoryGroup } from './memory-group.js';
 import type { RegistryUnderTest } from './registry-under-test.js';
 import { startCommand } from './start-command.js';
 import { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
@@ -27,6 +28,8 @@ export interface RegistryOptions {
   readonly databaseUrl?: string;
   /** The folder of another build; this one's unless given. */
   readonly workspace?: string;
+  /** Its limit of memory; none unless given. */
+  readonly memory?: MemoryGroup;
   /** Told of the process before it is ready. */
   readonly spawned?: (process: RegistryProcess) => void;
 }
@@ -40,7 +43,7 @@ export class RegistryProcess implements RegistryUnderTest {
     readonly baseUrl: string,
     readonly metricsUrl: string,
     readonly dataFolder: string,
-    /** The program, then the words of its command line. */
+    /** The whole command line. */
     private readonly command: readonly [string, ...string[]],
     private readonly environment: NodeJS.ProcessEnv,
     private readonly folder: TemporaryFolder | undefined,
@@ -63,7 +66,9 @@ export class RegistryProcess implements RegistryUnderTest {
       ...options.settings,
     };
     const scheme = environment['WAYBILL_HTTP_TLS_CERT_FILE'] === undefined ? 'http' : 'https';
-    const registry = new RegistryProcess(`${scheme}://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, [join(options.workspace ?? workspace, 'apps', options.app ?? 'registry', 'dist', 'main.js'), ...(options.words ?? [])], environment, folder);
+    const program = join(options.workspace ?? workspace, 'apps', options.app ?? 'registry', 'dist', 'main.js');
+    const command = [join(workspace, 'node_modules', '.bin', 'node'), '--enable-source-maps', ...start.flags, program, ...(options.words ?? [])] as const;
+    const registry = new RegistryProcess(`${scheme}://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, options.memory?.within(command) ?? command, environment, folder);
     options.spawned?.(registry);
     try {
       await registry.#ready();
@@ -125,12 +130,8 @@ export class RegistryProcess implements RegistryUnderTest {
   }
 
   #spawn(settings: Readonly<Record<string, string>>): RunningChild {
-    return new RunningChild({
-      command: join(workspace, 'node_modules', '.bin', 'node'),
-      arguments: ['--enable-source-maps', ...start.flags, ...this.command],
-      environment: { ...this.environment, ...settings },
-      folder: this.dataFolder,
-    });
+    const [command, ...commandArguments] = this.command;
+    return new RunningChild({ command, arguments: commandArguments, environment: { ...this.environment, ...settings }, folder: this.dataFolder });
   }
 
   /** Until it answers `/readyz` with 200: its database and its storage answer. */
@@ -139,7 +140,7 @@ export class RegistryProcess implements RegistryUnderTest {
   }
 
   #ready(): Promise<void> {
-    if (['relay', 'tokens'].some((app) => this.command[0].includes(join('apps', app)))) return this.ready();
+    if (['relay', 'tokens'].some((app) => this.command.some((word) => word.endsWith(join('apps', app, 'dist', 'main.js'))))) return this.ready();
     return this.#child.waitUntil(async () => [200, 401].includes((await statusOf(`${this.baseUrl}/v2/`)) ?? 0));
   }
 

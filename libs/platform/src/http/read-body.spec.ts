@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { OciError, manifestTooLarge } from '@waybill/oci';
-import { readBody } from './read-body.js';
+import { withBody } from './read-body.js';
 import { RawClient, serve } from './testing/http-fixture.js';
 import type { ServedRegistry } from './testing/http-fixture.js';
 
@@ -17,9 +17,10 @@ beforeEach(async () => {
       putManifest: async ({ reference }, exchange) => {
         try {
           if (reference === 'late') await new Promise((resolve) => exchange.request.on('error', () => undefined).once('close', resolve));
-          const body = await readBody(exchange.request, LIMIT, () => manifestTooLarge(LIMIT));
-          outcomes.push(body.length);
-          exchange.reply(201, [], body.toString());
+          await withBody(exchange.request, LIMIT, () => manifestTooLarge(LIMIT), async (body) => {
+            outcomes.push(body.length);
+            exchange.reply(201, [], body.toString());
+          });
         } catch (error) {
           outcomes.push(error);
           throw error;
@@ -105,8 +106,7 @@ describe('a body', () => {
   it('that is large is refused while too many of them are held open, an ordinary one is not, and all pass again afterwards', async () => {
     const most = 4 << 20;
     const held = await serve({ handlers: { putManifest: async (_, exchange) => {
-      const body = await readBody(exchange.request, most, () => manifestTooLarge(most));
-      exchange.reply(201, [], String(body.length));
+      await withBody(exchange.request, most, () => manifestTooLarge(most), async (body) => exchange.reply(201, [], String(body.length)));
     } } });
     const push = async (size: number, sent: number): Promise<RawClient> => {
       const client = await RawClient.open(held.port);
@@ -121,5 +121,38 @@ describe('a body', () => {
     await sleep(200);
     expect(await (await push(most, most)).until(({ received }) => received.endsWith(String(most)), 30_000)).toBe(true);
     await held.close();
+  }, 120_000);
+
+  it('that is large counts until the work on it has ended, though its client has gone', async () => {
+    const most = 4 << 20;
+    let finish = (): void => undefined;
+    const finished = new Promise<void>((resolve) => (finish = resolve));
+    let working = 0;
+    const busy = await serve({ handlers: { putManifest: async (_, exchange) => {
+      await withBody(exchange.request, most, () => manifestTooLarge(most), async () => {
+        working += 1;
+        await finished;
+        exchange.reply(201, [], 'done');
+      });
+    } } });
+    const push = async (): Promise<RawClient> => {
+      const client = await RawClient.open(busy.port);
+      client.send(['PUT /v2/a/manifests/v1 HTTP/1.1', `Content-Length: ${most}`]);
+      client.socket.write(Buffer.alloc(most));
+      return client;
+    };
+    for (let refused = false; !refused; ) {
+      const before = working;
+      const client = await push();
+      await client.until(({ received }) => working > before || received.includes('HTTP/1.1 503 '), 30_000);
+      refused = client.received.includes('HTTP/1.1 503 ');
+      client.socket.destroy();
+      expect(working).toBeLessThanOrEqual(64);
+    }
+    expect(working).toBeGreaterThan(0);
+    finish();
+    await sleep(100);
+    expect(await (await push()).until(({ received }) => received.endsWith('done'), 30_000)).toBe(true);
+    await busy.close();
   }, 120_000);
 });

@@ -1,25 +1,38 @@
 import type { IncomingMessage } from 'node:http';
 import { DependencyUnavailable, OciError } from '@waybill/oci';
+import { bodyMemory } from './body-memory.js';
 
 /** A body up to this size is taken however many others are being read. */
 const ORDINARY = 64 * 1024;
-/** Bytes of all larger bodies being read: clients that begin many and finish none must not take the memory of the process. */
-const LARGE_IN_ALL = 256 * 1024 * 1024;
-let largeInAll = 0;
 
 /**
- * The whole body of a request, at most `limit` bytes: refused by its announced length before a byte is read, and while it is read.
+ * Reads the whole body of a request, at most `limit` bytes, and gives it to `use`: refused by its announced length before a byte is read, and while it is
+ * read. Until `use` has ended, whatever became of the client, a large body counts in the memory that all of them have.
  * @throws what `tooLarge` makes; OciError SIZE_INVALID where the client went away before the end; DependencyUnavailable where too many large
- * bodies are being read
+ * bodies are under way; what `use` throws
  */
-export function readBody(request: IncomingMessage, limit: number, tooLarge: () => Error): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge());
+export async function withBody<T>(request: IncomingMessage, limit: number, tooLarge: () => Error, use: (bytes: Buffer) => Promise<T>): Promise<T> {
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge();
   // A request that has ended already tells nobody again.
-  if (request.destroyed) return Promise.reject(goneAway());
+  if (request.destroyed) throw goneAway();
+  const body = new Gathered(limit);
+  try {
+    await gather(request, body, tooLarge);
+    return await use(body.bytes());
+  } finally {
+    body.release();
+  }
+}
+
+/** The same for a body of which little is made: its bytes are the caller's, and count no more. */
+export function readBody(request: IncomingMessage, limit: number, tooLarge: () => Error): Promise<Buffer> {
+  return withBody(request, limit, tooLarge, (bytes) => Promise.resolve(bytes));
+}
+
+function gather(request: IncomingMessage, body: Gathered, tooLarge: () => Error): Promise<void> {
   return new Promise((resolve, reject) => {
-    const body = new Gathered();
     const take = (chunk: Buffer): void => {
-      if (body.size + chunk.length > limit) refuse(tooLarge());
+      if (body.size + chunk.length > body.limit) refuse(tooLarge());
       else if (!body.add(chunk)) refuse(new DependencyUnavailable('memory for another large body'));
     };
     const refuse = (error: Error): void => {
@@ -29,14 +42,13 @@ export function readBody(request: IncomingMessage, limit: number, tooLarge: () =
     };
     const end = (): void => {
       detach();
-      resolve(body.bytes());
+      resolve();
     };
     const gone = (): void => {
       detach();
       reject(goneAway());
     };
     const detach = (): void => {
-      body.release();
       request.off('data', take).off('end', end).off('close', gone).off('error', gone);
     };
     request.on('data', take).on('end', end).on('close', gone).on('error', gone);
@@ -47,7 +59,11 @@ export function readBody(request: IncomingMessage, limit: number, tooLarge: () =
 class Gathered {
   size = 0;
   private buffer: Buffer = Buffer.alloc(0);
+  /** Of these, what counts as large. */
   private large = 0;
+
+  /** @param limit bytes that may come at most */
+  constructor(readonly limit: number) {}
 
   /** Gives false, and takes nothing, where there are too many large bodies. */
   add(chunk: Buffer): boolean {
@@ -61,21 +77,22 @@ class Gathered {
     return true;
   }
 
+  /** What is large is not copied once more: it is held for as long as it counts. */
   bytes(): Buffer {
-    return this.size === this.buffer.length ? this.buffer : Buffer.from(this.buffer.subarray(0, this.size));
+    const bytes = this.buffer.subarray(0, this.size);
+    return this.large > 0 || this.size === this.buffer.length ? bytes : Buffer.from(bytes);
   }
 
-  /** What was gathered is somebody else's from now on. */
+  /** To be called once, when nobody uses the bytes any more. */
   release(): void {
-    largeInAll -= this.large;
+    bodyMemory.release(this.large);
     this.large = 0;
   }
 
   private grow(size: number): boolean {
-    const capacity = Math.max(size, 2 * this.buffer.length);
+    const capacity = Math.max(size, Math.min(2 * this.buffer.length, this.limit));
     if (capacity > ORDINARY) {
-      if (largeInAll - this.large + capacity > LARGE_IN_ALL) return false;
-      largeInAll += capacity - this.large;
+      if (!bodyMemory.take(capacity, this.large)) return false;
       this.large = capacity;
     }
     const grown = Buffer.allocUnsafeSlow(capacity);

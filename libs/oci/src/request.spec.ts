@@ -1,4 +1,5 @@
-import { MAX_REPEATED_PARAMETERS, parseRequest } from './request.js';
+import { formatRequest, MAX_REPEATED_PARAMETERS, parseRequest } from './request.js';
+import type { OciRequest } from './request.js';
 
 const D = `sha256:${'0123456789abcdef'.repeat(4)}`;
 const D512 = `sha512:${'0123456789abcdef'.repeat(8)}`;
@@ -141,6 +142,14 @@ describe('a method that the path does not have', () => {
 describe('a query parameter', () => {
   it.each(['-1', '', '1.5', 'x', '+1', '1e3', '0x1', ' 1', '%201', '٣', '%ff', 'NaN', 'Infinity'])('n=%s is UNSUPPORTED 400', (n) => {
     for (const url of ['/v2/a/tags/list', '/v2/_catalog', `/v2/a/referrers/${D}`]) expect(() => parseRequest('GET', `${url}?n=${n}`)).toThrow(error(400, 'UNSUPPORTED'));
+  });
+
+  it('artifactType may take 8 KiB of a Link, however short it came, and beyond that is 414', () => {
+    const types = (text: string): OciRequest => parseRequest('GET', `/v2/a/referrers/${D}?n=1&artifactType=x/y&artifactType=${text}`);
+    expect(formatRequest(types(';'.repeat(2_700))).url.length).toBeLessThan(8_400);
+    expect(() => types(';'.repeat(2_720))).toThrow(error(414, 'UNSUPPORTED'));
+    expect(() => types('\u00e9'.repeat(2_000))).toThrow(error(414, 'UNSUPPORTED'));
+    expect(() => types(';'.repeat(6_000))).toThrow(error(414, 'UNSUPPORTED'));
   });
 
   it('tag may occur 100 times, and beyond that is 414', () => {

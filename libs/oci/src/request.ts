@@ -44,6 +44,8 @@ export type RequestOf<K extends RequestKind> = Extract<OciRequest, { kind: K }>;
 
 /** The `tag` and `artifactType` parameters may each occur this often; beyond it a request is answered 414. */
 export const MAX_REPEATED_PARAMETERS = 100;
+/** Characters that the `artifactType` parameters of a request may have in all, percent-encoded: the `Link` to the next page repeats them. Beyond it 414. */
+export const MAX_ARTIFACT_TYPES_LENGTH = 8192;
 
 const UPLOAD_KINDS: ReadonlyMap<string, 'getUpload' | 'appendUpload' | 'completeUpload' | 'cancelUpload'> = new Map([
   ['GET', 'getUpload'],
@@ -73,7 +75,7 @@ const ALLOW: Readonly<Record<Endpoint, string>> = {
  * ignored; of a repeated one the first counts, except `tag` and `artifactType`.
  *
  * Throws OciError, and nothing else: UNSUPPORTED 404 for a path outside the grammar, 405 with `Allow` for a method that the path does not
- * have, 400 for a bad `n`, 414 for too many `tag`s; NAME_INVALID and DIGEST_INVALID 400; MANIFEST_INVALID 400 for a bad tag;
+ * have, 400 for a bad `n`, 414 for too many `tag`s or too much `artifactType`; NAME_INVALID and DIGEST_INVALID 400; MANIFEST_INVALID 400 for a bad tag;
  * BLOB_UPLOAD_UNKNOWN 404 for an upload id that this registry never gave out.
  */
 export function parseRequest(method: string, url: string): OciRequest {
@@ -151,6 +153,8 @@ function listRequest(method: string, path: RequestPath, query: Query): OciReques
   const digest = parseDigest(decodeColon(path.last));
   const artifactTypes = repeated(query, 'artifactType');
   for (const artifactType of artifactTypes) withoutNul('artifactType', artifactType);
+  // as they came they may be a third as long: a client may leave unencoded what a Link must not have
+  if (formatQuery({ artifactType: artifactTypes }).length > MAX_ARTIFACT_TYPES_LENGTH) throw unsupported(`the query parameters artifactType have more than ${MAX_ARTIFACT_TYPES_LENGTH} characters in all; send fewer at once`, 414);
   return { kind: 'listReferrers', repository, digest, artifactTypes, ...page };
 }
 

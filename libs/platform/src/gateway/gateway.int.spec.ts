@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Socket, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MIB, body, echo, endAfterEach, gatewayTo, manifest, ok, raw, until, upload, upstream, writeMuch } from './testing/gateway-fixture.js';
+import { MIB, body, echo, endAfterEach, gatewayTo, manifest, ok, raw, rawUpstream, until, upload, upstream, writeMuch } from './testing/gateway-fixture.js';
 
 endAfterEach();
 
@@ -210,6 +210,20 @@ describe('the gateway', () => {
     expect((await fetch(`${gateway.url}${manifest}`)).status).toBe(503);
     expect(gateway.service.count('ready')).toBe(2);
     expect(replicas.flatMap(({ requests }) => requests)).toHaveLength(1);
+  });
+
+  it('takes no replica out of service for an answer that cannot be read, nor asks another one', async () => {
+    let asked = 0;
+    const replica = (): ReturnType<typeof rawUpstream> => rawUpstream((socket) => {
+      asked += 1;
+      socket.write(`HTTP/1.1 200 OK\r\nLink: ${'%3B'.repeat(20_000)}\r\nContent-Length: 0\r\n\r\n`);
+    });
+    const replicas = [await replica(), await replica()];
+    const states: string[] = [];
+    const gateway = await gatewayTo(replicas.map(({ port }) => port), { onState: ({ state }) => states.push(state) });
+    const answer = await fetch(`${gateway.url}${manifest}`);
+    expect([answer.status, await answer.json()]).toEqual([503, { errors: [{ code: 'UNAVAILABLE', message: expect.stringContaining('the gateway cannot read what the service manifests answered') }] }]);
+    expect([asked, gateway.gateway.retries, states]).toEqual([1, 0, ['ready', 'ready']]);
   });
 
   it('takes no replica out of service that cut a client which stalls in its body', async () => {

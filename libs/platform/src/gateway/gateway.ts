@@ -11,6 +11,7 @@ import type { BodyFraming } from './forwarded-headers.js';
 import { Hop, changesNothing } from './hop.js';
 import { AnswerTimeout } from './replica-connection.js';
 import { RequestBody } from './request-body.js';
+import { BadAnswer } from './response-head.js';
 import type { Replica, Service } from './service.js';
 
 /** Sends a request of any kind to one service. */
@@ -83,6 +84,8 @@ export class Gateway {
         if (hop.answered || isGone(exchange)) throw error;
         // a request that takes too long takes as long elsewhere, and says nothing of the replica
         if (error instanceof AnswerTimeout) throw brokenOff(service, error);
+        // the replica is there and answers: another one would answer the same, and one request must not make each of them count as failing
+        if (error instanceof BadAnswer) throw unreadable(service, error);
         // a client that stalls in its body is cut by whoever looks first, which may be the replica
         if (!isSending(exchange, body)) service.lost(replica, hop.sent ? 'failing' : 'away');
         if (hop.sent && !changesNothing(exchange)) throw brokenOff(service, error);
@@ -115,4 +118,8 @@ function nobodyAnswers({ name }: Service, cause: unknown): OciError {
 
 function brokenOff({ name }: Service, cause: unknown): OciError {
   return new OciError('UNAVAILABLE', `the service ${name} went away, or took too long, before it answered; look whether the request took effect, or repeat it`, { headers: { 'Retry-After': RETRY_AFTER }, cause });
+}
+
+function unreadable({ name }: Service, cause: unknown): OciError {
+  return new OciError('UNAVAILABLE', `the gateway cannot read what the service ${name} answered; look whether the request took effect, and tell who runs this registry`, { headers: { 'Retry-After': RETRY_AFTER }, cause });
 }

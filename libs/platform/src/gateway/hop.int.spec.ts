@@ -40,7 +40,7 @@ describe('an answer that is none', () => {
     ['LF alone', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nok'],
     ['NUL in a header', 'HTTP/1.1 200 OK\r\nX: a\0\r\nContent-Length: 2\r\n\r\nok'],
     ['no end of its body', 'HTTP/1.1 200 OK\r\n\r\nok'],
-    ['a head of 20 KiB', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(20 * 1024)}\r\nContent-Length: 2\r\n\r\nok`],
+    ['a head of 50 KiB', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(50 * 1024)}\r\nContent-Length: 2\r\n\r\nok`],
   ])('%s: 503 in the words of the spec, and its connection is not used again', async (_, answer) => {
     const replica = await rawUpstream((socket) => socket.write(answer, 'latin1'));
     const gateway = await gatewayTo([replica.port]);

@@ -5,8 +5,8 @@ export class BadAnswer extends Error {
   override readonly name = 'BadAnswer';
 }
 
-/** Bytes of the head of an answer, at most. */
-export const HEAD_LIMIT = 16 * 1024;
+/** Bytes of the head of an answer, at most. The longest of a service of ours has a third of it: 100 names of tags, or a Link that repeats 8 KiB of a query. */
+export const HEAD_LIMIT = 48 * 1024;
 
 export interface ResponseHead {
   readonly status: number;

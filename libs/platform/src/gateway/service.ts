@@ -10,6 +10,8 @@ export class Replica {
   /** Requests under way through this gateway. */
   pending = 0;
   state: ReplicaState = 'failing';
+  /** While it is being asked for its readiness. */
+  asked: Promise<void> | undefined;
 
   readonly pool: ReplicaPool;
 
@@ -54,7 +56,6 @@ export class Service {
   private replicas: readonly Replica[] = [];
   private timer: NodeJS.Timeout | undefined;
   private sweeper: NodeJS.Timeout | undefined;
-  private looking: Promise<void> | undefined;
   private discovering: Promise<void> | undefined;
   private turn = 0;
 
@@ -76,14 +77,14 @@ export class Service {
     await this.discover();
     const turn = (): void => {
       void this.discover();
-      void this.look();
+      void this.ask(this.replicas);
     };
     this.timer = setInterval(turn, this.options.probeMs ?? PROBE_MS).unref();
   }
 
   async stop(): Promise<void> {
     clearInterval(this.timer);
-    await Promise.all([this.discovering, this.looking]);
+    await Promise.all([this.discovering, ...this.replicas.map(({ asked }) => asked)]);
     clearInterval(this.sweeper);
     for (const { pool } of this.replicas) pool.destroy();
   }
@@ -111,17 +112,19 @@ export class Service {
   /** A request met a replica that is not there, or that went away in the middle: whether it comes back, the next look tells, which is now. */
   lost(replica: Replica, state: 'failing' | 'away'): void {
     this.set(replica, state);
-    void this.look();
+    void this.ask(this.replicas);
   }
 
-  /** Asks those that are known; apart from finding them, because a resolver may take many seconds to say that it does not know. */
-  private look(): Promise<void> {
-    this.looking ??= this.ask(this.replicas).finally(() => (this.looking = undefined));
-    return this.looking;
-  }
-
+  /**
+   * Apart from finding them, because a resolver may take many seconds to say that it does not know; and each by itself, because one that says nothing is
+   * waited for while the others are asked again.
+   */
   private async ask(replicas: readonly Replica[]): Promise<void> {
-    await Promise.all(replicas.map(async (replica) => this.set(replica, await probe(replica.pool))));
+    await Promise.all(replicas.map((replica) => (replica.asked ??= this.askOne(replica).finally(() => (replica.asked = undefined)))));
+  }
+
+  private async askOne(replica: Replica): Promise<void> {
+    this.set(replica, await probe(replica.pool));
   }
 
   private discover(): Promise<void> {

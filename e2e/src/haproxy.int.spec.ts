@@ -20,6 +20,7 @@ else {
     toBlobs: (url) => pattern.test(url.replace(/\?.*/, '')),
     namesAreOldMs: 3_500,
     server: undefined,
+    triedOnce: [],
     // 2.6 has no words but its own for what it cannot read
     refusal: /400 Bad request/,
     refusals: [

@@ -20,6 +20,11 @@ export type ByteSink = (chunk: Buffer) => Promise<void>;
  * StorageFull when there is no room; whatever was committed before stays readable.
  */
 export abstract class BlobStorage {
+  /** Bytes that an object of unannounced size may have at most: a writer refuses more with what blobTooLarge makes. */
+  get largest(): number {
+    return Number.MAX_SAFE_INTEGER;
+  }
+
   /**
    * Says that objects will be written under these new keys soon, so that what can be done for all of them at once is done now. A hint:
    * `create` may be called before, during and after it, and works the same without it. A rejection is for the log: a later `create`

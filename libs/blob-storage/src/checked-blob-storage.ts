@@ -26,6 +26,10 @@ export class CheckedBlobStorage extends BlobStorage {
     super();
   }
 
+  override get largest(): number {
+    return this.inner.largest;
+  }
+
   override prepare(keys: readonly StorageKey[]): Promise<void> {
     return this.call('prepare', () => this.inner.prepare(keys));
   }

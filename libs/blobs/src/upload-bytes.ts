@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { BlobStorage, BlobWriter, StorageKey } from '@waybill/blob-storage';
-import { digestAlgorithm, digestFrom, OciError, sizeInvalid } from '@waybill/oci';
+import { blobTooLarge, digestAlgorithm, digestFrom, OciError, sizeInvalid } from '@waybill/oci';
 import type { ByteRange, Digest, DigestAlgorithm } from '@waybill/oci';
 import { hasBody } from '@waybill/platform';
 import { SMALL_BODY } from './small-body.js';
 import type { BodyStart } from './small-body.js';
-import { transfer } from './transfer.js';
+import { announcedLength, transfer } from './transfer.js';
 import type { Segment, UploadSession } from './upload-session-table.js';
 
 /** A committed object with the digest of its bytes. */
@@ -44,6 +44,11 @@ export class UploadBytes {
     });
   }
 
+  /** Before a byte is read. @param held bytes that the upload has already. @throws OciError BLOB_UPLOAD_INVALID (413) where they and the announced ones are too many */
+  demandRoom(held: number, source: IncomingMessage): void {
+    if (held + (announcedLength(source) ?? 0) > this.storage.largest) throw blobTooLarge(this.storage.largest);
+  }
+
   /** Writes a request's body, of which `start` was taken already; nothing is committed of an empty one. @throws OciError SIZE_INVALID */
   receive(key: StorageKey, source: IncomingMessage, start: BodyStart, algorithm: DigestAlgorithm | undefined, range: ByteRange | undefined): Promise<Received> {
     const hash = algorithm && createHash(algorithm);
@@ -69,6 +74,7 @@ export class UploadBytes {
   async assemble(session: UploadSession, key: StorageKey, algorithm: DigestAlgorithm, source: IncomingMessage, start: BodyStart, range: ByteRange | undefined): Promise<HashedObject> {
     const [only, ...more] = session.segments;
     if (only !== undefined && more.length === 0 && !hasBody(source)) return this.hashed(only, session.hash, algorithm);
+    this.demandRoom(session.size, source);
     const hash = createHash(algorithm);
     return this.write(key, async (writer) => {
       for (const segment of session.segments) {

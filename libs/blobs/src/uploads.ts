@@ -75,16 +75,20 @@ export class Uploads {
   /**
    * end-5. Bytes that arrived before a client went away stay in the session. @returns how far the session got.
    * @throws OciError BLOB_UPLOAD_UNKNOWN; BLOB_UPLOAD_INVALID (416) where another writer is at work or the range does not continue the upload;
-   * SIZE_INVALID where the body is not as long as the range
+   * SIZE_INVALID where the body is not as long as the range; BLOB_UPLOAD_INVALID (413) where the storage takes no blob of that size
    */
   async append(owner: UploadOwner, source: IncomingMessage, range: ByteRange | undefined): Promise<UploadProgress> {
     if (announcedLength(source) === 0 && range === undefined) return this.status(owner);
+    this.places.bytes.demandRoom(owner.stood ?? 0, source);
     const start = await takeSmallBody(source);
     if (start.ended) return this.appendWhole(owner, start, range);
     await this.local.record(owner);
     const { claim, session } = await this.claim(owner, range);
     const algorithm = session.size === 0 ? owner.algorithm : undefined;
-    const { segment, hash, aborted } = await this.underClaim(owner, claim, () => this.places.bytes.receive(claim.key, source, start, algorithm, range));
+    const { segment, hash, aborted } = await this.underClaim(owner, claim, () => {
+      this.places.bytes.demandRoom(session.size, source);
+      return this.places.bytes.receive(claim.key, source, start, algorithm, range);
+    });
     if (segment.size === 0) await this.places.table.release(owner, claim);
     else if (!(await this.places.table.advance(owner, claim, segment.size, hash))) throw await this.claimLost(owner, claim);
     if (aborted) throw new OciError('BLOB_UPLOAD_INVALID', 'the request ended before its body did');
@@ -98,6 +102,7 @@ export class Uploads {
    */
   async complete(owner: UploadOwner, digest: Digest, source: IncomingMessage, range: ByteRange | undefined, meta: string): Promise<void> {
     if (range === undefined && !hasBody(source) && (await this.completeKnown(owner, digest, meta))) return;
+    this.places.bytes.demandRoom(owner.stood ?? 0, source);
     const start = hasBody(source) ? await takeSmallBody(source) : NO_BODY;
     if (start.ended && (await this.completeWhole(owner, digest, start, range, meta))) return;
     if (await this.recordOrRepeated(owner, digest)) return;

@@ -148,6 +148,11 @@ export function manifestTooLarge(limit: number): OciError {
   return new OciError('MANIFEST_INVALID', `the manifest has more than ${limit} bytes`, { status: 413 });
 }
 
+/** 413. @param limit bytes of a blob at most */
+export function blobTooLarge(limit: number): OciError {
+  return new OciError('BLOB_UPLOAD_INVALID', `the blob has more than ${limit} bytes, and the storage of this registry takes no more of one`, { status: 413 });
+}
+
 /** 400 with one entry per missing digest, in the order given. At least one digest. */
 export function manifestBlobUnknown(digests: readonly Digest[]): OciError {
   const entries = digests.map((digest) => ({ code: 'MANIFEST_BLOB_UNKNOWN', message: `${digest} is unknown to this repository: push it first`, detail: digest }) as const);

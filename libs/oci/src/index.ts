@@ -28,6 +28,7 @@ export {
   manifestBlobUnknown,
   manifestInvalid,
   manifestTooLarge,
+  blobTooLarge,
   manifestUnknown,
   nameInvalid,
   nameUnknown,

@@ -128,6 +128,15 @@ function describeCalls(kind: S3ServerKind): void {
     expect(proxy.mostAtOnce).toBe(3);
   });
 
+  it('parts grow with what was sent, where nobody announced a size, and make one object', async () => {
+    const growing = await S3BlobStorage.open({ ...options, partStep: 2, largestPart: 20 * MiB });
+    const [key, bytes] = [newKey(), bytesOf(2 * 5 * MiB + 2 * 10 * MiB + 20 * MiB + 7)];
+    await upload(growing, key, bytes, MiB);
+    expect(proxy.calls).toEqual(['START', 'PART', 'PART', 'PART', 'PART', 'PART', 'PART', 'COMPLETE']);
+    expect((await readAll(growing, key)).equals(bytes)).toBe(true);
+    await growing.close();
+  });
+
   it.each<[number, S3Call, Fault, S3Call[]]>([
     [1000, 'PUT', 'reset', ['PUT', 'HEAD']],
     [1000, 'PUT', 'fail', ['PUT', 'HEAD', 'PUT']],

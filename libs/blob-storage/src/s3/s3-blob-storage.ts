@@ -40,10 +40,14 @@ export class S3BlobStorage extends BlobStorage {
     return new S3BlobStorage(settings, calls, transport);
   }
 
+  override get largest(): number {
+    return this.settings.plan.largestObject;
+  }
+
   override create(key: StorageKey, size?: number): BlobWriter {
     if (this.writers.has(key)) throw new WriterMisuse(key, 'is the second one of this key; make a new key for every upload');
-    const { partSize, partsInFlight } = this.settings;
-    const writer = new S3Writer(key, size, { calls: this.calls, object: this.objectName(key), partSize, partsInFlight, ended: () => this.writers.delete(key) });
+    const { partSize, partsInFlight, plan } = this.settings;
+    const writer = new S3Writer(key, size, { calls: this.calls, object: this.objectName(key), partSize, partsInFlight, plan, ended: () => this.writers.delete(key) });
     this.writers.set(key, writer);
     return writer;
   }

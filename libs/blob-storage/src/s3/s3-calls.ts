@@ -20,6 +20,9 @@ export interface Part {
   readonly etag: string;
 }
 
+/** What a writer needs of S3Calls. */
+export type S3PartCalls = Pick<S3Calls, 'put' | 'createUpload' | 'putPart' | 'completeUpload' | 'abortUpload'>;
+
 /**
  * The S3 calls that the adapter makes, each with bounded retries. Repeating is safe for all of them: a key has one writer and is never
  * used again, so a PUT, a part or a completion that arrives twice is the same one.

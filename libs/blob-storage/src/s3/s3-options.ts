@@ -1,4 +1,9 @@
+import { processMemory } from '@waybill/platform';
+import { LARGEST_PART, PartPlan } from './part-plan.js';
+
 const MiB = 1024 * 1024;
+/** What a part may have of the process's memory: two of them are held by one upload of that size, and there may be several. */
+const SHARE = 32;
 
 /** Asks the server to encrypt objects at rest; sent with every PUT and every start of a multipart upload. */
 export type S3Encryption = { readonly algorithm: 'AES256' } | { readonly algorithm: 'aws:kms'; readonly keyId?: string };
@@ -20,6 +25,10 @@ export interface S3Options {
   readonly partSize?: number;
   /** Parts of one upload on their way at a time, 1 or more; an upload holds one more in memory. Default: 3. */
   readonly partsInFlight?: number;
+  /** Bytes that the parts of an upload of unknown size may grow to. Default: a 32nd of the process's memory. */
+  readonly largestPart?: number;
+  /** Parts of one size, before the next ones are twice as large. Default: 500. */
+  readonly partStep?: number;
   /** Leaves the bodies of uploads out of the signature. Always so over https, where TLS protects them. Default over http: false. */
   readonly unsignedPayload?: boolean;
   /** For how long S3 may be silent: neither take a byte of what is sent nor answer. A call ends within twice as long, and some time for what it sends. Default: 30 000. */
@@ -42,6 +51,7 @@ export interface S3Settings {
   readonly headers: Readonly<Record<string, string>>;
   readonly partSize: number;
   readonly partsInFlight: number;
+  readonly plan: PartPlan;
   readonly signPayload: boolean;
   readonly timeoutMs: number;
   readonly attempts: number;
@@ -51,6 +61,9 @@ export interface S3Settings {
 export function settingsOf(options: S3Options): S3Settings {
   const url = parseEndpoint(options.endpoint);
   const secure = url.protocol === 'https:';
+  const partSize = within(options.partSize ?? 8 * MiB, 5 * MiB, LARGEST_PART, 'part size');
+  const partsInFlight = within(options.partsInFlight ?? 3, 1, 1000, 'number of parts in flight');
+  const largestPart = Math.min(options.largestPart ?? Math.floor(processMemory().available / SHARE), LARGEST_PART);
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
@@ -62,8 +75,9 @@ export function settingsOf(options: S3Options): S3Settings {
     secretKey: given(options.secretKey, 'secret key'),
     pathStyle: options.style !== 'virtual',
     headers: { 'content-type': 'application/octet-stream', ...encryptionHeaders(options.encryption) },
-    partSize: within(options.partSize ?? 8 * MiB, 5 * MiB, 5 * 1024 * MiB, 'part size'),
-    partsInFlight: within(options.partsInFlight ?? 3, 1, 1000, 'number of parts in flight'),
+    partSize,
+    partsInFlight,
+    plan: new PartPlan({ partSize, largestPart, partsInFlight, ...(options.partStep !== undefined && { step: options.partStep }) }),
     signPayload: !secure && options.unsignedPayload !== true,
     timeoutMs: within(options.timeoutMs ?? 30_000, 1, 3_600_000, 'timeout in milliseconds'),
     attempts: within(options.attempts ?? 4, 1, 100, 'number of attempts'),

@@ -1,29 +1,34 @@
+import { blobTooLarge } from '@waybill/oci';
 import { BlobWriter, type StorageKey } from '../blob-storage.js';
 import { WriterMisuse } from '../errors.js';
 import { PartBuffer } from './part-buffer.js';
-import type { Part, S3Calls } from './s3-calls.js';
+import { MOST_PARTS, type PartPlan } from './part-plan.js';
+import type { Part, S3PartCalls } from './s3-calls.js';
 
-const MOST_PARTS = 10_000;
 const MiB = 1024 * 1024;
 
 /** What a writer shares with the storage that made it. */
 export interface S3WriterSurroundings {
-  readonly calls: S3Calls;
+  readonly calls: S3PartCalls;
   readonly object: string;
   readonly partSize: number;
   readonly partsInFlight: number;
+  /** Of objects whose size nobody has announced. */
+  readonly plan: PartPlan;
   /** Called at the writer's end, whichever it is. */
   ended(): void;
 }
 
 /**
  * Uploads one object: up to one part by a single PUT at commit, more by a multipart upload that begins when the byte after a full part
- * arrives. `partsInFlight` parts are on their way at most and one is being filled; `write` asks the caller to wait beyond that.
+ * arrives. `partsInFlight` parts are on their way at most and one is being filled; `write` asks the caller to wait beyond that. Where no size was announced,
+ * the parts grow as PartPlan says, and the object has at most as many bytes as fit into them.
  */
 export class S3Writer extends BlobWriter {
   private taken = 0;
   private state: 'open' | 'committed' | 'cancelled' | 'failed' = 'open';
   private failure: unknown;
+  /** Where the size was announced. */
   private readonly partSize: number;
   private buffer: PartBuffer;
   private uploadId: Promise<string> | undefined;
@@ -35,7 +40,7 @@ export class S3Writer extends BlobWriter {
     super();
     const needed = Math.ceil((announced ?? 0) / MOST_PARTS / MiB) * MiB;
     this.partSize = Math.max(at.partSize, needed);
-    this.buffer = new PartBuffer(this.partSize, announced);
+    this.buffer = new PartBuffer(this.sizeOf(1), announced);
   }
 
   override get size(): number {
@@ -44,6 +49,11 @@ export class S3Writer extends BlobWriter {
 
   override write(chunk: Buffer): Promise<void> | undefined {
     if (this.state !== 'open') return this.refuse();
+    const { largestObject } = this.at.plan;
+    if (this.announced === undefined && this.taken + chunk.length > largestObject) {
+      this.note(blobTooLarge(largestObject));
+      return this.refuse();
+    }
     this.taken += chunk.length;
     return this.take(chunk);
   }
@@ -74,7 +84,7 @@ export class S3Writer extends BlobWriter {
       if (this.state !== 'open') return this.refuse();
       rest = rest.subarray(this.buffer.take(rest));
       if (rest.length === 0) return undefined;
-      if (this.running.size >= this.at.partsInFlight) return this.takeLater(rest);
+      if (this.running.size >= this.inFlight()) return this.takeLater(rest);
       this.ship();
     }
   }
@@ -89,7 +99,8 @@ export class S3Writer extends BlobWriter {
     const body = this.buffer.bytes;
     const part = ++this.parts;
     const left = this.announced === undefined ? 0 : this.announced - part * this.partSize;
-    this.buffer = new PartBuffer(this.partSize, this.announced === undefined ? this.partSize : Math.max(left, 0));
+    const next = this.sizeOf(part + 1);
+    this.buffer = new PartBuffer(next, this.announced === undefined ? next : Math.max(left, 0));
     const running = this.send(part, body)
       .catch((error: unknown) => this.note(error))
       .finally(() => this.running.delete(running));
@@ -104,12 +115,21 @@ export class S3Writer extends BlobWriter {
 
   private async complete(uploadId: Promise<string>): Promise<void> {
     // the last part waits for its turn like any other
-    if (this.running.size >= this.at.partsInFlight) await Promise.race(this.running);
+    while (this.running.size >= this.inFlight()) await Promise.race(this.running);
     this.ship();
     await Promise.all(this.running);
     if (this.state === 'failed') throw this.failure;
     this.done.sort((one, other) => one.part - other.part);
     await this.at.calls.completeUpload(this.at.object, await uploadId, this.done, this.taken);
+  }
+
+  private sizeOf(part: number): number {
+    return this.announced === undefined ? this.at.plan.sizeOf(part) : this.partSize;
+  }
+
+  /** How many parts may be on their way when the one that is being filled follows. */
+  private inFlight(): number {
+    return this.announced === undefined ? this.at.plan.inFlight(this.parts + 1) : this.at.partsInFlight;
   }
 
   /** Keeps the first error; every further call gets it. */

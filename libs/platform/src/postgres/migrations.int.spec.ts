@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import pg from 'pg';
 import { PgDatabase } from './database.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
 import { migrate, schemaFingerprint, SchemaRefused } from './migrations.js';
@@ -26,7 +28,9 @@ function runInProcess(): ChildProcess {
 
 describe('the migrations', () => {
   beforeAll(async () => {
-    server = await EmbeddedPostgres.start({ dataDirectory: join(root, 'data') });
+    const hba = join(root, 'hba.conf');
+    writeFileSync(hba, 'local all all trust\n', { mode: 0o644 });
+    server = await EmbeddedPostgres.start({ dataDirectory: join(root, 'data'), settings: { hba_file: hba } });
     database = new PgDatabase({ url: server.url });
     write('0001-first.sql', 'CREATE SCHEMA first; CREATE TABLE first.ran (id int); INSERT INTO first.ran VALUES (1);');
     write('0002-second.sql', 'SELECT pg_sleep(0.2); INSERT INTO first.ran VALUES (2);');
@@ -71,6 +75,26 @@ describe('the migrations', () => {
     await database.sql("DELETE FROM public.waybill_migrations WHERE name LIKE '0099%'");
   });
 
+  it('wait for set-up work of their own role, and name the session of another role that keeps them waiting', async () => {
+    write('0004-fourth.sql', 'INSERT INTO first.ran VALUES (4);');
+    await database.sql("CREATE ROLE stranger LOGIN");
+    const hold = async (url: string): Promise<pg.Client> => {
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      await client.query('SELECT pg_advisory_lock(33601754003336300)');
+      return client;
+    };
+    const stranger = await hold(server.url.replace('waybill@', 'stranger@'));
+    const { rows: [session] } = await stranger.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await expect(migrate(server.url, directory, 300)).rejects.toThrow(`The session ${session?.pid} of the role "stranger" holds the lock of set-up work`);
+    await stranger.end();
+    const own = await hold(server.url);
+    const migrated = migrate(server.url, directory, 300);
+    await sleep(1_000);
+    await own.end();
+    expect(await migrated).toHaveLength(1);
+  });
+
   it('name the place and the reason where they get no session, never the user or the password', async () => {
     const message = (url: string): Promise<string> => migrate(url, directory).then(() => '', String);
     const messages = await Promise.all([
@@ -90,7 +114,7 @@ describe('the migrations', () => {
 
   it('have a fingerprint that changes with any of them', () => {
     const before = schemaFingerprint(directory);
-    write('0004-more.sql', 'SELECT 1;');
+    write('0005-more.sql', 'SELECT 1;');
     expect(schemaFingerprint(directory)).not.toBe(before);
   });
 });

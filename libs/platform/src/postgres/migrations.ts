@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { unreachable } from './database-unreachable.js';
@@ -8,6 +9,11 @@ import { mapPostgresError, sqlState } from './postgres-errors.js';
 /** The recorded schema is newer than this program, or not ours. The message says what to do; nothing was changed. */
 export class SchemaRefused extends Error {
   override readonly name = 'SchemaRefused';
+}
+
+/** A session of another role keeps set-up work from beginning. The message says which one, and what to do; nothing was changed. */
+export class SetUpBlocked extends Error {
+  override readonly name = 'SetUpBlocked';
 }
 
 /** One numbered file of libs/platform/migrations. Immutable once released: a change is a new file. */
@@ -25,18 +31,25 @@ const TABLE = 'waybill_migrations';
 const ORDER_BASE = 1_700_000_000_000;
 /** Any constant that no other program on this server uses for the same purpose: "waybill" in ASCII. */
 const LOCK = '33601754003336300';
+const HOLDER = `SELECT a.pid, a.usename AS role, a.usename = session_user AS ours FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+  WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) = ${LOCK}
+    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())`;
+const LOOK_MS = 100;
+/** For how long a session of another role may hold the lock. One of our own has work to do, and is waited for. */
+const STRANGER_MS = 15_000;
 
 /**
  * Brings the schema of `url` up to this program's and returns the names of the files that were run, none where it was current. Each file
  * runs in a transaction; any number of processes may call it at once, because one advisory lock lets them in one by one.
- * Throws SchemaRefused, DatabaseUnreachable where it gets no session, or DependencyUnavailable where it loses it.
+ * Throws SchemaRefused, SetUpBlocked, DatabaseUnreachable where it gets no session, or DependencyUnavailable where it loses it.
+ * @param strangerMs milliseconds for which a session of another role may keep it waiting
  */
-export async function migrate(url: string, directory: URL = MIGRATIONS): Promise<string[]> {
+export async function migrate(url: string, directory: URL = MIGRATIONS, strangerMs = STRANGER_MS): Promise<string[]> {
   const files = listFiles(directory);
   const client = await openSession(url);
   try {
     if ((await missing(client, files)).length === 0) return [];
-    await client.query(`SELECT pg_advisory_lock(${LOCK})`);
+    await enter(client, strangerMs);
     // another process may have done it while we waited
     if ((await missing(client, files)).length === 0) return [];
     return await run(url, files);
@@ -61,12 +74,31 @@ export async function openSession(url: string): Promise<pg.Client> {
 export async function withOwner<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = await openSession(url);
   try {
-    await client.query(`SELECT pg_advisory_lock(${LOCK})`);
+    await enter(client, STRANGER_MS);
     return await work(client);
   } catch (error) {
     throw mapPostgresError(error);
   } finally {
     await client.end().catch(() => undefined);
+  }
+}
+
+/**
+ * Waits until nobody else does set-up work, for as long as that takes. Whoever may log in to the database may take an advisory lock, a service too, and
+ * keep it: such a session is named, and not waited for.
+ */
+async function enter(client: pg.Client, strangerMs: number): Promise<void> {
+  for (let patience = performance.now() + strangerMs; ; await delay(LOOK_MS)) {
+    const { rows: [tried] } = await client.query<{ got: boolean }>(`SELECT pg_try_advisory_lock(${LOCK}) AS got`);
+    if (tried?.got === true) return;
+    const { rows: [holder] } = await client.query<{ pid: number; role: string; ours: boolean }>(HOLDER);
+    if (holder === undefined || holder.ours) patience = performance.now() + strangerMs;
+    else if (performance.now() > patience) {
+      throw new SetUpBlocked(
+        `The session ${holder.pid} of the role "${holder.role}" holds the lock of set-up work, which is for the owner of the schema alone; nothing was changed. `
+        + `End it with SELECT pg_terminate_backend(${holder.pid}), find out why it took the lock, and start the set-up step again.`,
+      );
+    }
   }
 }
 

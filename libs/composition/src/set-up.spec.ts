@@ -34,6 +34,11 @@ describe('setUp', () => {
     await expect(setUp(await config(), () => undefined, [step('one', () => Promise.reject(new Error(`refused at try ${++tries}`)))])).rejects.toThrow('one, at the server of one: refused at try 1');
   });
 
+  it('makes the topics alone where Kafka is named and no database, and says what it leaves out', async () => {
+    const [left, topics, ...more] = stepsOf(await loadConfig({ WAYBILL_KAFKA_BROKERS: 'kafka:9092' }));
+    expect([left?.name, await left?.run(), topics?.name, more]).toEqual(['schema, rights', 'not looked at, because no database.url is given', 'topics', []]);
+  });
+
   it('has a step for each server that the configuration names, and needs a database', async () => {
     const s3 = { WAYBILL_STORAGE_DRIVER: 's3', WAYBILL_STORAGE_ENDPOINT: 'http://minio:9000', WAYBILL_STORAGE_BUCKET: 'b', WAYBILL_STORAGE_ACCESS_KEY: 'a', WAYBILL_STORAGE_SECRET_KEY: 's' };
     expect(stepsOf(await config()).map(({ name }) => name)).toEqual(['schema', 'rights']);

@@ -32,9 +32,15 @@ export async function setUp(config: Config, say: (line: string) => void, steps: 
   for (const step of steps) say(`${step.name}: ${await whenThere(step, deadline, say)}`);
 }
 
-/** In the order in which they run. A server that only some deployments have brings its step only there. */
+/**
+ * In the order in which they run. A server that only some deployments have brings its step only there. With Kafka and without a database it is Kafka's
+ * topics alone: who makes those needs no login of the schema's owner. @throws ConfigRefused where there is neither
+ */
 export function stepsOf(config: Config): SetUpStep[] {
   const url = config.database.url?.reveal();
+  const topics: SetUpStep = { name: 'topics', server: 'Kafka', run: () => makeTopics(config) };
+  const hasKafka = config.kafka.brokers.length > 0;
+  if (url === undefined && hasKafka) return [{ name: 'schema, rights', server: 'no server', run: () => Promise.resolve('not looked at, because no database.url is given') }, topics];
   if (url === undefined) throw new ConfigRefused(['database.url (WAYBILL_DATABASE_URL or DATABASE_URL) is missing; expected the database that all services use, with the login that owns the schema']);
   const server = 'the database server';
   const steps: SetUpStep[] = [
@@ -44,7 +50,7 @@ export function stepsOf(config: Config): SetUpStep[] {
   if (config.auth.mode === 'tokens') steps.push({ name: 'admin', server, run: () => makeAdmin(url, config) });
   const { storage } = config;
   if (storage.driver === 's3') steps.push({ name: 'bucket', server: `the S3 server at ${storage.endpoint}`, run: () => makeBucket(storage) });
-  if (config.kafka.brokers.length > 0) steps.push({ name: 'topics', server: 'Kafka', run: () => makeTopics(config) });
+  if (hasKafka) steps.push(topics);
   return steps;
 }
 

@@ -66,9 +66,8 @@ export class RegistryProcess implements RegistryUnderTest {
       ...options.settings,
     };
     const scheme = environment['WAYBILL_HTTP_TLS_CERT_FILE'] === undefined ? 'http' : 'https';
-    const program = join(options.workspace ?? workspace, 'apps', options.app ?? 'registry', 'dist', 'main.js');
-    const command = [join(workspace, 'node_modules', '.bin', 'node'), '--enable-source-maps', ...start.flags, program, ...(options.words ?? [])] as const;
-    const registry = new RegistryProcess(`${scheme}://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, options.memory?.within(command) ?? command, environment, folder);
+    const command = commandOf(options);
+    const registry = new RegistryProcess(`${scheme}://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`, dataFolder, command, environment, folder);
     options.spawned?.(registry);
     try {
       await registry.#ready();
@@ -171,6 +170,12 @@ async function statusOf(url: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     get(url, { agent: false, rejectUnauthorized: false }, (answer) => resolve(answer.resume().statusCode)).on('error', reject);
   });
+}
+
+function commandOf({ app = 'registry', words = [], memory, ...options }: RegistryOptions): readonly [string, ...string[]] {
+  const program = join(options.workspace ?? workspace, 'apps', app, 'dist', 'main.js');
+  const command = [join(workspace, 'node_modules', '.bin', 'node'), '--enable-source-maps', ...start.flags, program, ...words] as const;
+  return memory?.within(command) ?? command;
 }
 
 /** The environment of the tests themselves must not configure the registry. */

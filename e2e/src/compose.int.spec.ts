@@ -111,6 +111,8 @@ else {
 
   it.each(['postgres', 'minio'])('says 503 while %s is dead, and recovers by itself', async (service) => {
     const [container = ''] = await project.running(service);
+    // the token of whoever is at work already: a new one cannot be had without the database
+    await client.startUpload('compose/dead');
     await project.docker('kill', container);
     const answer = await client.startUpload('compose/dead', { body: Buffer.from('x'), query: '?digest=sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881' });
     expect([answer.status, answer.errorCodes()]).toEqual([503, ['UNAVAILABLE']]);

@@ -22,6 +22,9 @@ export const accessEntrySchema = z.object({
 });
 export type AccessEntry = z.infer<typeof accessEntrySchema>;
 
+/** Of a claim: what everybody loses in every organisation. No organisation has this name. */
+export const EVERY_ORGANISATION = '*';
+
 /** What only tokens of our own service say: the guard holds it against the feed of revocations. */
 export const ownClaimSchema = z.strictObject({
   /** Identity.id; '' for whoever did not log in. */

@@ -1,5 +1,7 @@
 import { isRepositoryName, organisationOf } from '@waybill/oci';
 import { accessOf } from './access-of.js';
+import type { Access } from './access-of.js';
+import { EVERY_ORGANISATION } from './claims.js';
 import { ANONYMOUS } from './decide.js';
 import type { GrantSource } from './grant.js';
 import type { Organisations } from './organisations.js';
@@ -19,6 +21,13 @@ export function grantingBy(source: GrantSource, organisations: Pick<Organisation
     // in this order: see Organisations.epochs
     const epochs = await organisations.epochs(asked);
     const grants = await source.grantsFor(identity, asked, names);
-    return { ...accessOf(asker, scopes, grants, { now: now(), address }), organisations: epochs };
+    const granted = accessOf(asker, scopes, grants, { now: now(), address });
+    return { ...granted, organisations: ofGranted(epochs, granted) };
   };
+}
+
+/** The epoch of an organisation of which nothing was granted would tell whoever asks that there is one. */
+function ofGranted(epochs: Readonly<Record<string, number>>, { access }: Access): Record<string, number> {
+  const named = new Set(access.flatMap(({ type, name }) => (type === 'repository' && isRepositoryName(name) ? [organisationOf(name)] : [])));
+  return Object.fromEntries(Object.entries(epochs).filter(([name]) => name === EVERY_ORGANISATION || named.has(name)));
 }

@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import type { Database, Statement } from '@waybill/platform';
+import { EVERY_ORGANISATION } from './claims.js';
 import type { OwnClaim } from './claims.js';
 import { Revocations } from './revocations.js';
 
 const SINCE: Statement = { name: 'revocations-since', text: 'SELECT seq, narrows FROM access.revocations_since_v1($1, $2)' };
 const EVERY_MS = 1_000;
-/** `*` of a claim stands for what everybody loses in every organisation. */
-const EVERYWHERE = '*';
 
 const narrowsSchema = z.object({
   principals: z.record(z.string(), z.int()).default({}),
@@ -49,7 +48,7 @@ export class LogRevocations extends Revocations {
     if (own !== undefined && epoch < own.epoch) return true;
     if (credential !== undefined && this.credentials.has(credential)) return true;
     if (organisations === undefined || this.organisations.size === 0) return false;
-    if (this.isBehind(EVERYWHERE, organisations[EVERYWHERE] ?? 0)) return true;
+    if (this.isBehind(EVERY_ORGANISATION, organisations[EVERY_ORGANISATION] ?? 0)) return true;
     return Object.entries(organisations).some(([name, known]) => this.isBehind(name, known));
   }
 

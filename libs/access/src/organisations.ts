@@ -1,4 +1,5 @@
 import type { Statement } from '@waybill/platform';
+import { EVERY_ORGANISATION } from './claims.js';
 import { pageOf } from './commands.js';
 import type { Commands, Order, Outcome, Page } from './commands.js';
 import { checkNetworks, checkOrganisationName } from './names.js';
@@ -22,7 +23,7 @@ const FIND: Statement = {
 };
 const EPOCHS: Statement = {
   name: 'organisation-epochs',
-  text: `SELECT q.name, coalesce((SELECT o.epoch FROM access.organisation_epoch o WHERE o.tenant_id = CASE q.name WHEN '*' THEN 0 ELSE
+  text: `SELECT q.name, coalesce((SELECT o.epoch FROM access.organisation_epoch o WHERE o.tenant_id = CASE q.name WHEN '${EVERY_ORGANISATION}' THEN 0 ELSE
       (SELECT t.tenant_id FROM reg.tenant t WHERE t.name = q.name) END), 0) AS epoch FROM unnest($1::text[]) q(name)`,
 };
 
@@ -57,7 +58,7 @@ export class Organisations {
    * the other way round it would leave one that is not.
    */
   async epochs(names: readonly string[]): Promise<Readonly<Record<string, number>>> {
-    const rows = await this.commands.database.sql<{ name: string; epoch: number }>(EPOCHS, [[...new Set([...names, '*'])]]);
+    const rows = await this.commands.database.sql<{ name: string; epoch: number }>(EPOCHS, [[...new Set([...names, EVERY_ORGANISATION])]]);
     return Object.fromEntries(rows.map(({ name, epoch }) => [name, epoch]));
   }
 }

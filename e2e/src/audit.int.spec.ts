@@ -69,3 +69,31 @@ describe('the audit of a registry', () => {
     for (const text of [rows?.text ?? '', logs]) expect(text).not.toMatch(/opensesame|guess|T1n1bnBas|Basic /);
   });
 });
+
+describe('the audit of a registry that issues tokens', () => {
+  it('has a row for each token of somebody who logged in, with what it grants and without the token', async () => {
+    const db = await testDatabase();
+    const registry = await RegistryProcess.start({ databaseUrl: db.url, settings: { WAYBILL_AUTH_MODE: 'tokens', WAYBILL_ADMIN_PASSWORD: 'correct horse battery' } });
+    const ask = (login: string | undefined): Promise<Response> => fetch(`${registry.baseUrl}/token?service=${new URL(registry.baseUrl).host}&scope=repository:acme/app:pull,push`, login === undefined ? {} : { headers: basic('admin', login) });
+    const answer = await ask('correct horse battery');
+    expect(answer.status).toBe(200);
+    const token = JSON.stringify(await answer.json());
+    for (let i = 0; i < 3; i += 1) expect((await ask(undefined)).status).toBe(200);
+    expect((await ask('a guess of mine')).status).toBe(401);
+    await registry.stop();
+    const found = (await searchAudit(db.database, { action: 'token' }, 100)).entries;
+    const [admin] = await db.database.sql<{ id: string }>(`SELECT principal_id AS id FROM access.principal WHERE login = 'admin'`);
+    const said = found.map(({ kind, outcome, actor, count, detail }) => ({ kind, outcome, actor, count, scopes: detail?.['scopes'] }));
+    expect(said).toEqual(expect.arrayContaining([
+      { kind: 'token', outcome: 'allowed', actor: admin?.id, count: 1, scopes: ['repository:acme/app:pull,push,overwrite'] },
+      { kind: 'request', outcome: 'allowed', actor: null, count: 3, scopes: undefined },
+      { kind: 'request', outcome: 'denied', actor: null, count: 1, scopes: undefined },
+    ]));
+    expect(said).toHaveLength(3);
+    const signature = /"token":"[^"]*\.([^".]+)"/.exec(token)?.[1] ?? 'none';
+    expect(signature.length).toBeGreaterThan(40);
+    expect(JSON.stringify(found)).not.toMatch(new RegExp(`${signature}|correct horse|guess of mine`));
+    expect((await verifyAudit(db.database)).faults).toEqual([]);
+    await db.close();
+  });
+});

@@ -1,4 +1,4 @@
-import type { AuditTrail } from '@waybill/access';
+import type { AuditTrail, TokenIssued } from '@waybill/access';
 import type { RequestKind } from '@waybill/oci';
 import type { Exchange, ObserveRequest, TrustedProxies } from '@waybill/platform';
 
@@ -28,10 +28,25 @@ export function auditRequests(trail: AuditTrail, trusted: TrustedProxies): Obser
   };
 }
 
+/** A token of somebody who logged in is an entry of its own; those of strangers are counted. */
+export function auditTokens(trail: AuditTrail): (token: TokenIssued) => void {
+  return ({ id, cause, identity, service, access, address }) => {
+    const action = 'token';
+    if (identity === undefined) return trail.count({ outcome: 'allowed', actor: null, auth_kind: 'anonymous', action, repository: null, address });
+    const now = new Date().toISOString();
+    const scopes = access.map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`);
+    trail.keep({
+      kind: 'token', outcome: 'allowed', actor: identity.id, auth_kind: identity.kind, action, repository: null, address, count: 1, since: now, until: now,
+      detail: { id, cause, service, scopes, credential: identity.credential ?? 'password' },
+    });
+  };
+}
+
 function outcomeOf({ status, request }: Exchange, kind: string | undefined): 'allowed' | 'challenged' | 'denied' | undefined {
   if (status === 403) return 'denied';
   if (status === 401) {
-    if (request.headers.authorization !== undefined) return 'denied';
+    // whoever asks for a token has shown a secret, in whichever way
+    if (request.headers.authorization !== undefined || kind === 'token') return 'denied';
     return kind === 'ping' ? undefined : 'challenged';
   }
   return status > 0 && status < 400 && READS.has(kind) ? 'allowed' : undefined;

@@ -1,5 +1,6 @@
+import type { TokenIssued } from '@waybill/access';
 import type { Config, ObserveRequest, TrustedProxies } from '@waybill/platform';
-import { auditRequests } from './auditing.js';
+import { auditRequests, auditTokens } from './auditing.js';
 import type { Infrastructure } from './infrastructure.js';
 import type { Role } from './roles.js';
 
@@ -7,6 +8,8 @@ import type { Role } from './roles.js';
 export interface Audit {
   /** Where the process answers requests of callers who are told apart. */
   readonly answered?: ObserveRequest;
+  /** Told of each token, where the process issues them. */
+  readonly issued?: (token: TokenIssued) => void;
   /** Writes what waits. After the last request. */
   close(): Promise<void>;
 }
@@ -25,6 +28,7 @@ export async function openAudit(roles: readonly Role[], config: Config, { databa
   metrics.counter('waybill_audit_entries_lost_total', () => trail.dropped);
   return {
     answered: auditRequests(trail, trusted),
+    issued: auditTokens(trail),
     close: async () => {
       await trail.stop();
       await days?.stop();

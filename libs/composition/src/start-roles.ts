@@ -69,7 +69,7 @@ interface Gate {
 
 async function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure, { access, audit, trusted }: Gate): Promise<RunningHttp> {
   const { module: registry, handlers } = assemble(roles, config, infrastructure);
-  const tokens = await openTokens(roles, config, infrastructure, access);
+  const tokens = await openTokens(roles, config, infrastructure, access, audit);
   const { sealer } = infrastructure;
   const { metrics, telemetry } = infrastructure;
   gauge(metrics, infrastructure);

@@ -4,6 +4,7 @@ import { RegistryError } from '@waybill/oci';
 import { TrustedProxies } from '@waybill/platform';
 import type { Config, Endpoint, HealthCheck, Metrics } from '@waybill/platform';
 import type { Access } from './access.js';
+import type { Audit } from './open-audit.js';
 import { ownAuthority } from './authority.js';
 import type { Infrastructure } from './infrastructure.js';
 import { readKeySecret } from './key-secret.js';
@@ -23,7 +24,7 @@ const DAY_MS = 86_400_000;
 const SLACK_MS = 3_600_000;
 
 /** Where the role is and `auth.mode` is tokens. */
-export async function openTokens(roles: readonly Role[], config: Config, infrastructure: Infrastructure, access: Access): Promise<TokensPart | undefined> {
+export async function openTokens(roles: readonly Role[], config: Config, infrastructure: Infrastructure, access: Access, audit: Audit): Promise<TokensPart | undefined> {
   if (!roles.includes('tokens') || config.auth.mode !== 'tokens') return undefined;
   const { ActorTable, LEEWAY, LOOK_MS, RefreshTokenTable, SigningKeyTable, TokensModule, grantingBy, managementEndpoint } = await import('@waybill/access');
   const { database, logger, metrics } = infrastructure;
@@ -49,7 +50,7 @@ export async function openTokens(roles: readonly Role[], config: Config, infrast
     refreshTokens: new RefreshTokenTable(database, refreshLifetime),
     granting: grantingBy(management.grantSource, management.organisations),
     trusted,
-    ...countTokens(metrics),
+    ...countTokens(metrics, audit),
   });
   return { ...tokens, endpoints: [...tokens.endpoints, managementEndpoint({ services: management, attempts, actors: new ActorTable(database), trusted })] };
 }
@@ -62,7 +63,11 @@ async function openServices({ database, logger, sealer }: Infrastructure): Promi
   return { services, lastUse, attempts };
 }
 
-function countTokens(metrics: Metrics): { readonly issued: (token: TokenIssued) => void; readonly refused: (error: unknown) => void } {
+function countTokens(metrics: Metrics, audit: Audit): { readonly issued: (token: TokenIssued) => void; readonly refused: (error: unknown) => void } {
   const [given, refused] = [metrics.counts('waybill_tokens_issued_total'), metrics.counts('waybill_tokens_refused_total')];
-  return { issued: ({ cause }) => given.add(cause), refused: (error) => refused.add(error instanceof RegistryError ? error.code : 'UNKNOWN') };
+  const issued = (token: TokenIssued): void => {
+    given.add(token.cause);
+    audit.issued?.(token);
+  };
+  return { issued, refused: (error) => refused.add(error instanceof RegistryError ? error.code : 'UNKNOWN') };
 }

@@ -55,7 +55,7 @@ export const METRICS = {
   waybill_storage_failures_total: { type: 'counter', help: 'Calls to the blob storage that failed.', roles: ['blobs'], labels: ['operation'] },
   waybill_storage_bytes_total: { type: 'counter', help: 'Bytes that reads handed out and commits made readable.', roles: ['blobs'], labels: ['operation'] },
   waybill_upload_sessions: { type: 'gauge', help: 'Uploads on their way.', roles: ['blobs'] },
-  waybill_audit_entries_lost_total: { type: 'counter', help: 'Entries of the audit that were given up because the database was away for too long.', roles: ['blobs', 'manifests'], onlyIf: 'auth.mode is not none' },
+  waybill_audit_entries_lost_total: { type: 'counter', help: 'Entries of the audit that were given up because the database was away for too long.', roles: ['blobs', 'manifests', 'tokens'], onlyIf: 'auth.mode is not none' },
   waybill_log_last_seq: { type: 'gauge', help: 'The number of the last sealed event.', roles: ['relay'] },
   waybill_log_pending_seconds: { type: 'gauge', help: 'Age of the oldest event without a number.', roles: ['relay'] },
   waybill_log_seal_failures_total: { type: 'counter', help: 'Passes of the sealer that failed and were tried again.', roles: ['relay'] },

@@ -77,5 +77,6 @@ function openSealer(database: PgDatabase, roles: readonly Role[], watch: Depende
     ...(roles.length === 1 ? { pollMs: POLL_OTHERS } : {}),
     sealed: telemetry && ((events, startedAt) => tellSealed(telemetry, events, startedAt)),
     failed: watch.sealFailed,
+    odd: watch.sealedOdd,
   });
 }

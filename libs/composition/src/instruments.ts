@@ -1,4 +1,5 @@
 import type { BlobStorageCall } from '@waybill/blob-storage';
+import type { SealedEvent } from '@waybill/events';
 import type { Logger, Metrics, Telemetry } from '@waybill/platform';
 import type { Role } from './roles.js';
 
@@ -17,6 +18,7 @@ export class DependencyMetrics {
   readonly storage: (call: BlobStorageCall) => void;
   /** Of the role relay. */
   readonly sealFailed: (error: unknown) => void;
+  readonly sealedOdd: (event: Pick<SealedEvent, 'seq' | 'gpos' | 'type' | 'stream'>) => void;
 
   constructor({ logger, metrics }: Instruments, roles: readonly Role[]) {
     this.statement = watchStatements(metrics);
@@ -32,6 +34,12 @@ export class DependencyMetrics {
     this.sealFailed = (err) => {
       failed += 1;
       logger.error({ err }, 'sealing failed; it is tried again');
+    };
+    let odd = 0;
+    if (roles.includes('relay')) metrics.counter('waybill_log_odd_events_total', () => odd);
+    this.sealedOdd = ({ seq, gpos, type, stream }) => {
+      odd += 1;
+      logger.error({ seq, gpos, type, stream }, 'an event without canonical JSON was sealed by its text; no registry appends such a thing: find out who did (docs/adr/0031)');
     };
   }
 }

@@ -61,6 +61,8 @@ const FUNCTIONS: Readonly<Record<string, readonly ServiceName[]>> = {
   'es.append': [],
   'es.append_one': [],
   'es.ensure_partitions': ['relay'],
+  'es.is_unfit': [],
+  'es.refuse_event': [],
   'es.version_conflict': [],
   'reg.adopt_upload_v1': ['blobs'],
   'reg.advance_upload_v1': ['blobs'],
@@ -193,6 +195,26 @@ it('lets each function be called by exactly those who are listed for it', async 
     SELECT p.pronamespace::regnamespace || '.' || p.proname AS name, array(SELECT r.rolname::text FROM pg_roles r WHERE r.rolname = ANY ($1) AND has_function_privilege(r.oid, p.oid, 'EXECUTE') ORDER BY 1) AS callers
     FROM pg_proc p WHERE p.pronamespace IN ('es'::regnamespace, 'reg'::regnamespace, 'access'::regnamespace, 'audit'::regnamespace) ORDER BY 1`, [SERVICES.map(roleOf)]);
   expect(Object.fromEntries(rows.map(({ name, callers }) => [name, callers]))).toEqual(Object.fromEntries(Object.entries(FUNCTIONS).map(([name, services]) => [name, services.map(roleOf)])));
+});
+
+/** What a service that somebody else has taken over might put into the log, and what of it does not fit there. */
+const UNFIT = {
+  'a number that is infinite for every reader': '{"n": 1e400}',
+  'a number that few readers hold exactly': '{"n": 9007199254740993}',
+  'a fraction': '{"n": [{"m": 0.1}]}',
+  'a value that nests deep': `${'['.repeat(100)}${']'.repeat(100)}`,
+  'more than a few kilobytes': JSON.stringify({ n: 'x'.repeat(9000) }),
+};
+const put = (meta: string): string => `SELECT * FROM reg.put_manifest_v1('hostile', false, 'sha256:${'a'.repeat(64)}', 'm', '{}'::bytea, NULL, NULL, NULL, '{}', '{}', '{}', '{}', '{}', false, '{}', NULL, '{}', '${meta}')`;
+
+describe('the log refuses from a service', () => {
+  it.each(Object.entries(UNFIT))('%s in meta', async (_what, meta) => {
+    await expect(as('manifests').sql(put(meta))).rejects.toMatchObject({ code: 'WB422' });
+  });
+
+  it('nothing that a registry says of a request', async () => {
+    expect(await as('manifests').sql(put('{"repo_name": "hostile", "client": {"ua": "x 9007199254740993 0.1 1e400"}}'))).toHaveLength(1);
+  });
 });
 
 it('lets nobody call a function that does not run as the owner with a search path of its own', async () => {

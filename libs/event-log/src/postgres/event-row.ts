@@ -4,6 +4,19 @@ import type { SealedEvent, StoredEvent } from '@waybill/events';
 export const EVENT_COLUMNS = `e.gpos, e.event_id, s.name AS stream, e.version, e.type, e.schema_version, e.tenant_id, e.repo_id, e.data, e.meta,
   to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at`;
 
+/**
+ * What data and meta of es.event e become in memory at most, in bytes, save for escapes of control characters: an expression that reads neither, since what
+ * is stored apart stays there. One byte of compressed data is at most 90 of pglz, 256 of lz4: 50 kB on disk may be 3 MB. float8, for it must not overflow.
+ */
+export const EVENT_BYTES = `(${bytesOf('e.data')} + ${bytesOf('e.meta')})`;
+
+/** Of EVENT_BYTES, in one read; the first event is always taken. One event is at most a manifest of 4 MiB. */
+export const MAX_READ_BYTES = 8_000_000;
+
+function bytesOf(column: string): string {
+  return `pg_column_size(${column})::float8 * CASE pg_column_compression(${column}) WHEN 'pglz' THEN 90 WHEN 'lz4' THEN 256 ELSE 1 END`;
+}
+
 /** The epoch of the position `seq`, an expression over a query's columns: one probe of a table with a row an epoch. */
 export function epochAt(seq: string): string {
   return `(SELECT p.epoch FROM es.epoch p WHERE p.first_seq <= ${seq} ORDER BY p.epoch DESC LIMIT 1)`;

@@ -10,6 +10,7 @@ import { EVENT_COLUMNS, sealedEvent } from './event-row.js';
 import type { SealedRow } from './event-row.js';
 import { PostgresEventStore } from './event-store.js';
 import { SealPass } from './seal-pass.js';
+import { verifyLog } from './verify/verify.js';
 
 describe('the order of the log', () => {
   let database: Database;
@@ -105,5 +106,23 @@ describe('the order of the log', () => {
       FROM es.log l JOIN es.event e USING (gpos) JOIN es.stream s USING (stream_id) CROSS JOIN es.sealer z ORDER BY l.seq`);
     expect(rows).toHaveLength(3);
     for (const row of rows) expect(leafHash(sealedEvent(row)).equals(row.leaf)).toBe(true);
+  });
+
+  it('seals an event that has no canonical JSON by its text, and the events around it as ever; log:verify holds it to that text', async () => {
+    await append('tag-before:t', 1);
+    // past es.append, which refuses it: an event of an earlier release, or the owner's hand
+    await database.sql(`WITH s AS (INSERT INTO es.stream (name, version) VALUES ('odd', 2) RETURNING stream_id), e AS (
+        INSERT INTO es.event (gpos, event_id, stream_id, version, type, schema_version, tenant_id, data, meta)
+        SELECT nextval('es.gpos'), gen_random_uuid(), s.stream_id, n, 'Odd', 1, 1, '{}', CASE n WHEN 1 THEN '{"n": 1e400}' ELSE (repeat('[', 5000) || repeat(']', 5000))::jsonb END FROM s, generate_series(1, 2) n RETURNING gpos)
+      INSERT INTO es.pending SELECT gpos FROM e`);
+    await append('tag-after:t', 1);
+    const { sealed: count, odd } = await new SealPass(database, 1000).run();
+    expect(count).toBe(4);
+    expect(odd[0]).toMatchObject({ seq: 2, stream: 'odd' });
+    expect(await brokenInvariants(database)).toEqual([]);
+    const leafFaults = async () => (await verifyLog(database)).differences.filter((line) => line.includes('leaf'));
+    expect(await leafFaults()).toEqual([]);
+    await database.sql(`UPDATE es.event SET meta = '{"n": 2e400}' WHERE meta ? 'n'`);
+    expect(await leafFaults()).toEqual([expect.stringMatching(/the leaf of seq 2 is not that of its event/)]);
   });
 });

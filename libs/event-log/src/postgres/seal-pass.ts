@@ -1,9 +1,9 @@
-import { leafHash } from '@waybill/events';
 import type { SealedEvent } from '@waybill/events';
 import { failpoint } from '@waybill/platform';
 import type { Database, Sql, Statement } from '@waybill/platform';
-import { EVENT_COLUMNS, storedEvent } from './event-row.js';
+import { EVENT_BYTES, EVENT_COLUMNS, MAX_READ_BYTES, storedEvent } from './event-row.js';
 import type { EventRow } from './event-row.js';
+import { canonicalLeaf, textLeaf } from './event-leaf.js';
 
 // The row lock makes a pass alone: a second sealer waits here and then reads what the first one committed.
 const LOCK: Statement = {
@@ -13,13 +13,16 @@ const LOCK: Statement = {
     FROM es.sealer WHERE id = 1 FOR UPDATE`,
 };
 // A statement of its own, after the lock: its snapshot sees everything that the pass before could have numbered. Lowest gpos first, so
-// that a full batch never takes an event and leaves an earlier one of its stream.
+// that a full batch never takes an event and leaves an earlier one of its stream. What is too much for one pass stays pending.
 const TAKE: Statement = {
   name: 'es-seal-take',
-  text: `WITH taken AS (
-      DELETE FROM es.pending WHERE gpos = ANY (ARRAY(SELECT p.gpos FROM es.pending p WHERE p.gpos > $1 ORDER BY p.gpos LIMIT $2)) RETURNING gpos
+  text: `WITH found AS MATERIALIZED (
+      SELECT e.*, sum(e.bytes) OVER (ORDER BY e.gpos) - e.bytes AS before
+      FROM (SELECT e.*, ${EVENT_BYTES} AS bytes FROM (SELECT gpos FROM es.pending WHERE gpos > $1 ORDER BY gpos LIMIT $2) p JOIN es.event e USING (gpos)) e
+    ), taken AS (
+      DELETE FROM es.pending WHERE gpos = ANY (ARRAY(SELECT f.gpos FROM found f WHERE f.before < $3))
     )
-    SELECT ${EVENT_COLUMNS} FROM taken JOIN es.event e USING (gpos) JOIN es.stream s USING (stream_id) ORDER BY gpos`,
+    SELECT ${EVENT_COLUMNS}, (SELECT count(*)::int FROM found) AS found FROM found e JOIN es.stream s USING (stream_id) WHERE e.before < $3 ORDER BY e.gpos`,
 };
 const NUMBER: Statement = {
   name: 'es-seal-number',
@@ -47,6 +50,10 @@ export type TellSealed = (events: readonly SealedEvent[], startedAt: number) => 
 export interface SealResult {
   readonly lastSeq: number;
   readonly sealed: number;
+  /** Whether there is probably more to seal: the pass was full. */
+  readonly more: boolean;
+  /** Those without canonical JSON, whose leaves are over their texts: nothing that a registry appends. */
+  readonly odd: readonly SealedEvent[];
 }
 
 /**
@@ -63,10 +70,14 @@ export interface SealResult {
 export class SealPass {
   #start = 0;
   #server = '';
+  /** Events of the next pass: halved after a failure, doubled after a success, so that what is too much for the server or for us is taken in parts. */
+  #limit: number;
   #candidate: { readonly drawn: number; readonly before: bigint | undefined } | undefined;
 
   /** @param sealed told of the events of each pass after its commit; `startedAt`: when the pass began, of performance.now() */
-  constructor(private readonly database: Database, private readonly batch: number, private readonly sealed?: TellSealed) {}
+  constructor(private readonly database: Database, private readonly batch: number, private readonly sealed?: TellSealed) {
+    this.#limit = batch;
+  }
 
   /** The gpos above which the next pass looks: everything committed up to it has its number. */
   get scanStart(): number {
@@ -85,38 +96,47 @@ export class SealPass {
     this.#candidate = undefined;
   }
 
-  /** `sealed` = batch means that there is probably more. */
   async run(): Promise<SealResult> {
     try {
       const startedAt = performance.now();
-      const { lock, events } = await this.database.transaction((sql) => this.#seal(sql));
+      const { lock, events, more, odd } = await this.database.transaction((sql) => this.#seal(sql));
       const { length: sealed } = events;
       if (sealed > 0) {
         failpoint('sealer.after_commit');
         this.sealed?.(events, startedAt);
       }
-      this.#advance(lock, sealed < this.batch);
-      return { lastSeq: Number(lock.last_seq) + sealed, sealed };
+      this.#advance(lock, !more);
+      this.#limit = Math.min(this.#limit * 2, this.batch);
+      return { lastSeq: Number(lock.last_seq) + sealed, sealed, more, odd };
     } catch (error) {
       this.restart();
+      this.#limit = Math.max(1, Math.floor(this.#limit / 2));
       throw error;
     }
   }
 
-  async #seal(sql: Sql): Promise<{ lock: LockRow; events: readonly SealedEvent[] }> {
+  async #seal(sql: Sql): Promise<Pick<SealResult, 'more' | 'odd'> & { lock: LockRow; events: readonly SealedEvent[] }> {
     const [lock] = await sql<LockRow>(LOCK);
     if (lock === undefined) throw new Error('es.sealer has no row; the migrations have not run, or somebody has emptied it');
     if (lock.server !== this.#server || Number(lock.drawn) < this.#start) {
       this.restart();
       this.#server = lock.server;
     }
-    const rows = await sql<EventRow>(TAKE, [this.#start, this.batch]);
+    const rows = await sql<EventRow & { found: number }>(TAKE, [this.#start, this.#limit, MAX_READ_BYTES]);
     const events = rows.map((row, i) => positioned(row, lock, i));
+    const odd: SealedEvent[] = [];
     if (events.length > 0) {
-      await sql(NUMBER, [lock.last_seq, rows.map((row) => row.gpos), events.map(leafHash)]);
+      const leaves: Buffer[] = [];
+      for (const event of events) {
+        const leaf = canonicalLeaf(event);
+        if (leaf === undefined) odd.push(event);
+        leaves.push(leaf ?? (await textLeaf(sql, event)));
+      }
+      await sql(NUMBER, [lock.last_seq, rows.map((row) => row.gpos), leaves]);
       failpoint('sealer.before_commit');
     }
-    return { lock, events };
+    const found = rows[0]?.found ?? 0;
+    return { lock, events, more: found === this.#limit || found > rows.length, odd };
   }
 
   #advance(lock: LockRow, scannedAll: boolean): void {

@@ -1,13 +1,12 @@
 import type { SealedEvent } from '@waybill/events';
 import type { Sql, Statement } from '@waybill/platform';
-import { epochAt, EVENT_COLUMNS, sealedEvent } from './event-row.js';
+import { epochAt, EVENT_BYTES, EVENT_COLUMNS, MAX_READ_BYTES, sealedEvent } from './event-row.js';
 import type { SealedRow } from './event-row.js';
 
-// pg_column_size reads no data that is stored apart: what it adds up is what lies on disk, compressed. The first event is always taken.
 const READ: Statement = {
   name: 'es-feed-read',
   text: `WITH next AS (
-      SELECT l.seq, l.gpos, sum(pg_column_size(e.data)) OVER (ORDER BY l.seq) - pg_column_size(e.data) AS before
+      SELECT l.seq, l.gpos, sum(${EVENT_BYTES}) OVER (ORDER BY l.seq) - ${EVENT_BYTES} AS before
       FROM (SELECT seq, gpos FROM es.log WHERE seq > $1 ORDER BY seq LIMIT $2) l JOIN es.event e ON e.gpos = l.gpos
     )
     SELECT n.seq, z.log_id, ${epochAt('n.seq')} AS epoch, ${EVENT_COLUMNS}
@@ -15,11 +14,8 @@ const READ: Statement = {
     WHERE n.before < $3 ORDER BY n.seq`,
 };
 
-/** Bytes of data that a read brings into memory, and half an event more: an event is at most a manifest of 4 MiB. */
-const MAX_BYTES = 1_000_000;
-
 /** The sealed events above `after`, in the order of seq: `limit` at most, fewer where they are large. */
 export async function readSealed(sql: Sql, after: number, limit: number): Promise<SealedEvent[]> {
-  const rows = await sql<SealedRow>(READ, [after, limit, MAX_BYTES]);
+  const rows = await sql<SealedRow>(READ, [after, limit, MAX_READ_BYTES]);
   return rows.map(sealedEvent);
 }

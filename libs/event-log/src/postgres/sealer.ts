@@ -1,8 +1,9 @@
+import type { SealedEvent } from '@waybill/events';
 import type { Database, Statement } from '@waybill/platform';
 import { Lease } from './lease.js';
 import { Pulse } from './pulse.js';
 import { SealPass } from './seal-pass.js';
-import type { TellSealed } from './seal-pass.js';
+import type { SealResult, TellSealed } from './seal-pass.js';
 
 // Outside the pass: a NOTIFY inside a transaction takes a lock of the whole cluster until that transaction has flushed.
 const NOTIFY: Statement = { name: 'es-seal-notify', text: `SELECT pg_notify('log', $1)` };
@@ -30,6 +31,8 @@ export interface SealerOptions {
   readonly sealed?: TellSealed | undefined;
   /** Told of every failed pass; the sealer goes on by itself. */
   readonly failed?: (error: unknown) => void;
+  /** Told of every event that was sealed by its text, because it has no canonical JSON (ADR 0031): somebody appended what no registry does. */
+  readonly odd?: (event: SealedEvent) => void;
 }
 
 /** The heartbeat of everything asynchronous: `pendingSeconds` is the age of the oldest event without a number, 0 when there is none. */
@@ -98,9 +101,9 @@ export class Sealer {
     // a pass of its own: where one of them scans from is argued from passes that follow each other
     const pass = new SealPass(this.database, this.#batch);
     for (;;) {
-      const { sealed, lastSeq } = await pass.run();
+      const { sealed, lastSeq, more } = await pass.run();
       if (sealed > 0) await this.database.sql(NOTIFY, [String(lastSeq)]);
-      if (sealed < this.#batch) return lastSeq;
+      if (!more) return lastSeq;
     }
   }
 
@@ -139,14 +142,14 @@ export class Sealer {
   }
 
   async #sealAll(): Promise<void> {
-    let sealed: number;
+    let result: SealResult;
     do {
-      const result = await this.#pass.run();
-      sealed = result.sealed;
+      result = await this.#pass.run();
+      for (const event of result.odd) this.options.odd?.(event);
       // after its commit: whoever is woken finds the numbers
-      if (sealed > 0) await this.database.sql(NOTIFY, [String(result.lastSeq)]);
-    } while (sealed === this.#batch && !this.#stopping);
-    this.#busy = sealed > 0;
+      if (result.sealed > 0) await this.database.sql(NOTIFY, [String(result.lastSeq)]);
+    } while (result.more && !this.#stopping);
+    this.#busy = result.sealed > 0;
   }
 
   async #standBy(): Promise<void> {

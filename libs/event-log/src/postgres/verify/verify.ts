@@ -1,8 +1,9 @@
-import { epochStarted, EventUnreadable, foldEvent, leafHash, MerkleFrontier } from '@waybill/events';
+import { epochStarted, EventUnreadable, foldEvent, MerkleFrontier } from '@waybill/events';
 import type { SealedEvent, StoredEvent } from '@waybill/events';
 import type { Database, Sql } from '@waybill/platform';
-import { epochAt, EVENT_COLUMNS, sealedEvent, storedEvent } from '../event-row.js';
+import { epochAt, EVENT_BYTES, EVENT_COLUMNS, MAX_READ_BYTES, sealedEvent, storedEvent } from '../event-row.js';
 import type { EventRow, SealedRow } from '../event-row.js';
+import { isLeafOf } from '../event-leaf.js';
 import { FoldedState } from './folded-state.js';
 import { LIVE_STATE, tableOf } from './live-state.js';
 import { CONTENT_CHECK, LOG_CHECKS } from './log-checks.js';
@@ -13,10 +14,10 @@ const SHOWN = 50;
 
 // Outer joins: a number whose event is gone must not end the batch early; it is reported by the checks of the log.
 const SEALED = `SELECT l.seq, l.leaf, e.gpos IS NULL OR s.stream_id IS NULL AS missing, z.log_id, coalesce(${epochAt('l.seq')}, 0) AS epoch, ${EVENT_COLUMNS}
-  FROM (SELECT * FROM es.log WHERE seq > $1 ORDER BY seq LIMIT ${BATCH}) l
+  FROM (${within('SELECT * FROM es.log WHERE seq > $1 ORDER BY seq', 'seq')}) l
   LEFT JOIN es.event e ON e.gpos = l.gpos LEFT JOIN es.stream s ON s.stream_id = e.stream_id JOIN es.sealer z ON z.id = 1 ORDER BY l.seq`;
 const PENDING = `SELECT ${EVENT_COLUMNS}
-  FROM (SELECT * FROM es.pending WHERE gpos > $1 ORDER BY gpos LIMIT ${BATCH}) p
+  FROM (${within('SELECT * FROM es.pending WHERE gpos > $1 ORDER BY gpos', 'gpos')}) p
   JOIN es.event e USING (gpos) JOIN es.stream s USING (stream_id) ORDER BY p.gpos`;
 const COMPARE = `SELECT coalesce(f.model, l.model) AS model, coalesce(f.key, l.key) AS key, f.row AS folded, l.row AS live
   FROM pg_temp.folded f FULL JOIN (${LIVE_STATE}) l ON l.model = f.model AND l.key = f.key
@@ -76,7 +77,7 @@ class Verification {
     for (;;) {
       const rows = await this.sql<SealedRow & { leaf: Buffer; missing: boolean }>(SEALED, [after]);
       for (const row of rows) {
-        if (!row.missing) this.#foldNumbered(sealedEvent(row), row.leaf);
+        if (!row.missing) await this.#foldNumbered(sealedEvent(row), row.leaf);
         this.#tree.add(row.leaf);
       }
       await this.state.flush();
@@ -101,8 +102,8 @@ class Verification {
     }
   }
 
-  #foldNumbered(event: SealedEvent, leaf: Buffer): void {
-    if (!leafHash(event).equals(leaf)) {
+  async #foldNumbered(event: SealedEvent, leaf: Buffer): Promise<void> {
+    if (!(await isLeafOf(this.sql, event, leaf))) {
       this.#report(`es.log: the leaf of seq ${event.seq} is not that of its event (${event.type} in ${event.stream}); one of them was changed`);
     }
     this.#fold(event);
@@ -155,4 +156,11 @@ function difference(folded: unknown, live: unknown): string {
   if (live === null) return `the events say ${JSON.stringify(folded)}, but there is no such row`;
   if (folded === null) return `the row says ${JSON.stringify(live)}, but no event accounts for it`;
   return `the events say ${JSON.stringify(folded)}, the row says ${JSON.stringify(live)}`;
+}
+
+/** What the query finds from its first row on, as far as the events fit into memory. */
+function within(query: string, order: string): string {
+  return `SELECT * FROM (
+    SELECT q.*, sum(coalesce(${EVENT_BYTES}, 0)) OVER (ORDER BY q.${order}) - coalesce(${EVENT_BYTES}, 0) AS before
+    FROM (${query} LIMIT ${BATCH}) q LEFT JOIN es.event e ON e.gpos = q.gpos) b WHERE b.before < ${MAX_READ_BYTES}`;
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { endUploads } from '@waybill/blobs';
-import { beginEpoch } from '@waybill/event-log/postgres';
+import { assertNobodyConnected, beginEpoch } from '@waybill/event-log/postgres';
 import type { EpochBegun, EpochReason } from '@waybill/event-log/postgres';
 import { migrate, PgDatabase } from '@waybill/platform';
 import type { Config } from '@waybill/platform';
@@ -18,6 +18,7 @@ export async function beginEpochCommand(config: Config, words: readonly string[]
   const database = new PgDatabase({ url: server.url, poolSize: 2 });
   try {
     await assertRegistry(database);
+    if (reason === 'restore') await assertNobodyConnected(database);
     await migrate(server.url);
     let ended = 0;
     const begun = await beginEpoch(database, reason, async (sql) => {

@@ -6,7 +6,7 @@ import type { TestDatabase } from '@waybill/testing/postgres';
 import { eventually } from '../testing/eventually.js';
 import { brokenInvariants } from '../testing/log-invariants.js';
 import { PushHistory } from '../testing/push-history.js';
-import { beginEpoch, SealerAtWork } from './epoch.js';
+import { assertNobodyConnected, beginEpoch, SealerAtWork } from './epoch.js';
 import { PostgresEventFeed } from './event-feed.js';
 import { SealPass } from './seal-pass.js';
 import { Sealer } from './sealer.js';
@@ -80,6 +80,17 @@ describe('a new epoch of the log', () => {
     expect(await test.database.sql('SELECT epoch FROM es.sealer')).toEqual([{ epoch: 1 }]);
     await test.database.sql(`UPDATE es.consumer SET owner = gen_random_uuid(), lease_until = clock_timestamp() + interval '2 seconds' WHERE name = 'es.sealer'`);
     expect(await beginEpoch(test.database, 'restore')).toMatchObject({ epoch: 2 });
+  }, 30_000);
+
+  it('is refused after a restore while anybody is connected, whoever it is and whatever the session does', async () => {
+    const alone = new PgDatabase({ url: test.url, poolSize: 1 });
+    const other = new PgDatabase({ url: test.url, poolSize: 1 });
+    await test.database.close();
+    await other.sql('SELECT 1');
+    await expect(assertNobodyConnected(alone)).rejects.toThrow(/^1 session of the role \S+.*: a registry is at work on this database/);
+    await other.close();
+    await assertNobodyConnected(alone);
+    await alone.close();
   }, 30_000);
 
   it('begins after a failover while sealers work and others push: dense numbers, and an epoch that never falls', async () => {

@@ -30,8 +30,23 @@ export class SealerAtWork extends Error {
   }
 }
 
+/** Sessions of others stand open on the database. Nothing was changed. */
+export class SessionsOpen extends Error {
+  override readonly name = 'SessionsOpen';
+
+  constructor(sessions: readonly string[]) {
+    super(`${sessions.join(', ')}: a registry is at work on this database, or somebody else is. What they write belongs to the old epoch; stop every process of the registry, close the other sessions (a pooler's too), then try again. Nothing was changed`);
+  }
+}
+
 const LEAVES = 10_000;
 const LOOK_EVERY_MS = 500;
+/** How long a session that was just closed may still be listed. */
+const ENDING_MS = 3_000;
+// Who may not read the statistics of others sees the name and the database all the same; workers of the server have no name.
+const SESSIONS = `SELECT format('%s %s of the role %s%s', count(*), CASE count(*) WHEN 1 THEN 'session' ELSE 'sessions' END, usename,
+    CASE WHEN application_name <> '' THEN format(' (%s)', left(application_name, 60)) END) AS session
+  FROM pg_stat_activity WHERE datname = current_database() AND usename IS NOT NULL AND pid <> pg_backend_pid() GROUP BY usename, application_name ORDER BY 1`;
 
 /**
  * Begins a new epoch in one transaction, under the lock by which sealers keep out of each other's way: the next epoch, and EpochStarted as its first
@@ -52,6 +67,18 @@ export async function beginEpoch(database: Database, reason: EpochReason, alongs
   });
   await database.sql(`SELECT pg_notify('log', $1)`, [String(begun.seq)]);
   return begun;
+}
+
+/**
+ * After a restore nobody may write in the old epoch: not a service whose sealer is elsewhere or stands still either.
+ * @param database whose only session is the one that this is asked through @throws SessionsOpen
+ */
+export async function assertNobodyConnected(database: Database): Promise<void> {
+  for (const until = performance.now() + ENDING_MS; ; await delay(LOOK_EVERY_MS / 5)) {
+    const sessions = await database.sql<{ session: string }>(SESSIONS);
+    if (sessions.length === 0) return;
+    if (performance.now() > until) throw new SessionsOpen(sessions.map(({ session }) => session));
+  }
 }
 
 /** The lease of a sealer that was at work when the backup was made stands in it, and runs out; that of one at work now moves. */

@@ -5,7 +5,7 @@ export { Relay } from './relay.js';
 export type { RelayLag, RelayOptions } from './relay.js';
 export { Sealer } from './sealer.js';
 export type { SealerLag, SealerOptions } from './sealer.js';
-export { beginEpoch, SealerAtWork } from './epoch.js';
+export { assertNobodyConnected, beginEpoch, SealerAtWork, SessionsOpen } from './epoch.js';
 export type { EpochBegun, EpochReason } from './epoch.js';
 export { verifyLog } from './verify/verify.js';
 export type { LogReport } from './verify/verify.js';

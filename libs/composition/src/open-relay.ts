@@ -25,6 +25,7 @@ export async function openRelay(roles: readonly Role[], config: Config, database
 export function gaugeRelay(metrics: Metrics, relay: Relay): void {
   metrics.gauge('waybill_relay_lag_events', async () => (await relay.lag()).events);
   metrics.gauge('waybill_relay_lag_seconds', async () => (await relay.lag()).seconds);
+  metrics.gauge('waybill_relay_refused', () => (relay.refusal === undefined ? 0 : 1));
   metrics.counter('waybill_relay_published_total', () => relay.published);
   metrics.counter('waybill_relay_failures_total', () => relay.failures);
 }

@@ -88,7 +88,7 @@ async function serve(roles: readonly Role[], config: Config, infrastructure: Inf
     logger: infrastructure.logger,
     metrics,
     telemetry,
-    checks: [...checksOf(infrastructure), ...(tokens?.checks ?? []), ...access.checks],
+    checks: [...checksOf(infrastructure, roles.length === 1), ...(tokens?.checks ?? []), ...access.checks],
   });
 }
 
@@ -115,7 +115,7 @@ export function limitsOf({ http, shutdown }: Config): Partial<HttpLimits> {
 }
 
 /** Only of what the process itself uses: a service serves while the relay is away. */
-function checksOf({ database, bytes, sealer }: Infrastructure): HealthCheck[] {
+function checksOf({ database, bytes, sealer, relay }: Infrastructure, isAlone: boolean): HealthCheck[] {
   const checks: HealthCheck[] = [{ name: 'database', check: async () => void (await database.sql('SELECT 1')) }];
   if (bytes !== undefined) checks.push({ name: 'storage', check: () => bytes.storage.check() });
   if (sealer !== undefined) {
@@ -125,6 +125,13 @@ function checksOf({ database, bytes, sealer }: Infrastructure): HealthCheck[] {
         const { pendingSeconds } = await sealer.lag();
         if (pendingSeconds > SEALER_LAG) throw new Error(`an event has been waiting for its number for ${Math.round(pendingSeconds)} s, more than ${SEALER_LAG} s`);
       },
+    });
+  }
+  // a process that has other roles too goes on serving them; the metric tells of it
+  if (relay !== undefined && isAlone) {
+    checks.push({
+      name: 'kafka',
+      check: () => (relay.refusal === undefined ? Promise.resolve() : Promise.reject(relay.refusal)),
     });
   }
   return checks;

@@ -4,7 +4,7 @@ import type { Kafka, logLevel as LogLevel, SASLOptions } from 'kafkajs';
 // The one import site of the client library, which Node cannot look into for names: everything else in this folder takes them from here (ADR 0021).
 export const { ConfigResourceTypes, KafkaJSProtocolError, Partitioners } = kafkajs;
 const { logLevel } = kafkajs;
-export type { Admin, Kafka, Message, Producer, TopicMessages } from 'kafkajs';
+export type { Admin, Kafka, Message, Producer, RecordMetadata, TopicMessages } from 'kafkajs';
 
 export interface KafkaOptions {
   /** `host:port` of some brokers; the others are learnt from them. */

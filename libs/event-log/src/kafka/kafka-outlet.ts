@@ -1,11 +1,12 @@
 import type { SealedEvent } from '@waybill/events';
-import type { EventOutlet, OpenOutlet, OutletBatch } from '../event-outlet.js';
+import type { Acknowledged, EventOutlet, OpenOutlet, OutletBatch } from '../event-outlet.js';
+import { SYSTEM_KEY } from './cloud-event.js';
 import { openKafka } from './kafka-client.js';
 import type { KafkaOptions } from './kafka-client.js';
 import { Publisher } from './publisher.js';
 import { batchesOf, choosePartition } from './relay-messages.js';
 import type { ChoosePartition } from './relay-messages.js';
-import { checkTopics, ensureTopics } from './topics.js';
+import { checkNothingLost, checkTopics, ensureTopics } from './topics.js';
 import type { TopicOptions } from './topics.js';
 
 export interface KafkaOutletOptions {
@@ -28,16 +29,22 @@ export class KafkaOutlet implements EventOutlet {
     this.#choose = choosePartition(new Map([[topics.events, partitions], [topics.tags, partitions]]));
   }
 
-  async open(logId: string): Promise<OpenOutlet> {
+  async open(logId: string, acknowledged: ReadonlyMap<number, Acknowledged>): Promise<OpenOutlet> {
     const { topics, createTopics } = this.options;
     const kafka = openKafka(this.options.kafka);
     await (createTopics ? ensureTopics(kafka, topics) : checkTopics(kafka, topics));
+    if (acknowledged.size > 0) await checkNothingLost(kafka, topics.topics.events, acknowledged);
     const publisher = await Publisher.open({ kafka, transactionalId: `waybill-relay-${logId}-${topics.topics.events}` });
     return { batches: (events, previous) => this.#batches(publisher, events, previous), close: () => publisher.close() };
   }
 
+  /** Of the topic of events. */
+  partitionOf(repoId: string | null): number {
+    return this.#choose(this.options.topics.topics.events, repoId ?? SYSTEM_KEY);
+  }
+
   #batches(publisher: Publisher, events: readonly SealedEvent[], previous: Map<number, number>): OutletBatch[] {
     const { topics: { topics }, batchBytes = 900_000 } = this.options;
-    return batchesOf(events, topics, this.#choose, previous, batchBytes).map(({ messages, ...batch }) => ({ ...batch, send: () => publisher.publish(messages) }));
+    return batchesOf(events, topics, this.#choose, previous, batchBytes).map(({ messages, ...batch }) => ({ ...batch, send: () => publisher.publish(messages).then((ends) => ends.get(topics.events) ?? new Map()) }));
   }
 }

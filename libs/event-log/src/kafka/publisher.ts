@@ -1,4 +1,4 @@
-import type { Kafka, Producer, TopicMessages } from './kafka-client.js';
+import type { Kafka, Producer, RecordMetadata, TopicMessages } from './kafka-client.js';
 
 /** How long the brokers wait for a transaction that nobody ends: its producer was killed, or cannot reach them. Readers wait as long. */
 const TRANSACTION_TIMEOUT_MS = 30_000;
@@ -30,12 +30,16 @@ export class Publisher {
     }
   }
 
-  /** All messages or none, for readers of committed messages; resolves once every in-sync copy has them (acks=all). */
-  async publish(topicMessages: TopicMessages[]): Promise<void> {
+  /**
+   * All messages or none, for readers of committed messages; resolves once every in-sync copy has them (acks=all), with the offset after the last
+   * message of each partition that the brokers told, by topic.
+   */
+  async publish(topicMessages: TopicMessages[]): Promise<ReadonlyMap<string, ReadonlyMap<number, number>>> {
     const transaction = await this.producer.transaction();
     try {
-      await transaction.sendBatch({ topicMessages, acks: -1 });
+      const told = await transaction.sendBatch({ topicMessages, acks: -1 });
       await transaction.commit();
+      return endsOf(topicMessages, told);
     } catch (error) {
       // of a failed commit nobody knows the outcome; the next publisher's start settles it
       await transaction.abort().catch(() => undefined);
@@ -46,4 +50,15 @@ export class Publisher {
   async close(): Promise<void> {
     await this.producer.disconnect();
   }
+}
+
+function endsOf(topicMessages: readonly TopicMessages[], told: readonly RecordMetadata[]): Map<string, Map<number, number>> {
+  const ends = new Map<string, Map<number, number>>();
+  for (const { topic, messages } of topicMessages) {
+    const counts = new Map<number, number>();
+    for (const { partition } of messages) if (partition !== undefined) counts.set(partition, (counts.get(partition) ?? 0) + 1);
+    const bases = told.filter(({ topicName, baseOffset }) => topicName === topic && baseOffset !== undefined);
+    ends.set(topic, new Map(bases.map(({ partition, baseOffset }) => [partition, Number(baseOffset) + (counts.get(partition) ?? 0)])));
+  }
+  return ends;
 }

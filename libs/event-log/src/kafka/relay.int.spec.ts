@@ -5,6 +5,7 @@ import { KafkaServer, requireKafka } from '@waybill/testing';
 import { testDatabase } from '@waybill/testing/postgres';
 import type { TestDatabase } from '@waybill/testing/postgres';
 import { PostgresEventStore } from '../postgres/event-store.js';
+import { publishAgain } from '../postgres/publish-again.js';
 import { Relay } from '../postgres/relay.js';
 import type { RelayOptions } from '../postgres/relay.js';
 import { Sealer } from '../postgres/sealer.js';
@@ -14,7 +15,8 @@ import { openKafka } from './kafka-client.js';
 import { KafkaOutlet } from './kafka-outlet.js';
 import type { KafkaOutletOptions } from './kafka-outlet.js';
 import { Publisher } from './publisher.js';
-import { ensureTopics } from './topics.js';
+import { checkTopics, ensureTopics, TopicsRefused } from './topics.js';
+import type { TopicOptions } from './topics.js';
 
 const programs = requireKafka();
 const describeKafka = programs === undefined ? describe.skip : describe;
@@ -165,12 +167,60 @@ describeKafka('the relay to Kafka', () => {
     await eventually(async () => expect(topicFaults(events.messages, last)).toEqual([]), 20_000);
   }, 150_000);
 
+  it('refuses topics that have lost what they acknowledged, goes on where nothing is lost, and says so until then', async () => {
+    const chosen = options();
+    const relay = running(chosen);
+    await append(3, 5);
+    await eventually(async () => expect((await relay.lag()).events).toBe(0), 30_000);
+    await relay.stop();
+    const again = new Relay(own.database, new KafkaOutlet(chosen));
+    again.start();
+    const last = await append(3, 5);
+    await eventually(async () => expect((await again.lag()).events).toBe(0), 30_000);
+    expect(again.refusal).toBeUndefined();
+    await again.stop();
+    const admin = openKafka(chosen.kafka).admin();
+    await admin.deleteTopics({ topics: [chosen.topics.topics.events] });
+    await admin.disconnect();
+    const late = running(chosen);
+    await append(1, 1);
+    await eventually(async () => expect(late.refusal?.message).toMatch(/has lost events: partition \d+ ends at offset 0, but had taken event \d+/), 30_000);
+    expect((await late.lag()).seq).toBe(last);
+    expect(await publishAgain(own.database, new KafkaOutlet(chosen), 1)).toBe(last);
+    await eventually(async () => expect((await late.lag()).events).toBe(0), 30_000);
+    expect(late.refusal).toBeUndefined();
+    const events = await reading(chosen.topics.topics.events);
+    await eventually(async () => expect(events.messages.length).toBe(last + 1), 20_000);
+    expect(topicFaults(events.messages, last + 1)).toEqual([]);
+    await expect(publishAgain(own.database, new KafkaOutlet(chosen), last + 2)).rejects.toThrow(/has had the events 1 to/);
+    expect(await publishAgain(own.database, new KafkaOutlet(chosen), 20)).toBe(last - 18);
+    await eventually(async () => expect(topicFaults(events.messages, last + 1)).toEqual([]), 20_000);
+    await eventually(async () => expect(events.messages.length).toBe(last + 1 + last - 18), 20_000);
+  }, 120_000);
+
   it('refuses topics on which order would end, in words that say what to do', async () => {
     const { kafka: client, topics } = options();
     const kafka = openKafka(client);
     await Promise.all(Array.from({ length: 10 }, () => ensureTopics(kafka, topics)));
     await expect(ensureTopics(kafka, { ...topics, partitions: 12 })).rejects.toThrow(/has 24 partitions; expected 12/);
     await expect(ensureTopics(kafka, { ...topics, topics: { ...topics.topics, events: topics.topics.tags } })).rejects.toThrow(/cleanup.policy=compact; expected delete/);
+    const made = async (settings: Readonly<Record<'events' | 'tags', Readonly<Record<string, string>>>>): Promise<TopicOptions> => {
+      const theirs = options().topics;
+      const admin = kafka.admin();
+      await admin.createTopics({ waitForLeaders: false, topics: (['events', 'tags'] as const).map((which) => ({
+        topic: theirs.topics[which], numPartitions: theirs.partitions, configEntries: Object.entries(settings[which]).map(([name, value]) => ({ name, value })) })) });
+      await admin.disconnect();
+      // the brokers learn of them one after the other
+      await eventually(() => checkTopics(kafka, theirs).catch((error: unknown) => {
+        if (!(error instanceof TopicsRefused) || error.message.includes('not both there')) throw error;
+      }), 10_000);
+      return theirs;
+    };
+    const large = { 'max.message.bytes': String(8 * 1024 ** 2) };
+    await expect(made({ events: {}, tags: { 'cleanup.policy': 'compact' } }).then((theirs) => checkTopics(kafka, theirs))).rejects.toThrow(/events-\S+ has max\.message\.bytes=1048588; expected at least 8388608/);
+    await expect(made({ events: large, tags: {} }).then((theirs) => checkTopics(kafka, theirs))).rejects.toThrow(/tags-\S+ has cleanup\.policy=delete; expected compact/);
+    await expect(made({ events: large, tags: { 'cleanup.policy': 'compact', 'max.message.bytes': '2000' } }).then((theirs) => checkTopics(kafka, theirs))).rejects.toThrow(/tags-\S+ has max\.message\.bytes=2000/);
+    await made({ events: large, tags: { 'cleanup.policy': 'compact' } }).then((theirs) => checkTopics(kafka, theirs));
     const failures: string[] = [];
     const relay = running(options({ createTopics: false }), { failed: (error) => failures.push(String(error)) });
     await append(1, 1);

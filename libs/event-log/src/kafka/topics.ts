@@ -1,3 +1,5 @@
+import { OutletRefused } from '../event-outlet.js';
+import type { Acknowledged } from '../event-outlet.js';
 import { ConfigResourceTypes, KafkaJSProtocolError } from './kafka-client.js';
 import type { Admin, Kafka } from './kafka-client.js';
 import type { RelayTopics } from './relay-messages.js';
@@ -16,7 +18,7 @@ export interface TopicOptions {
 const MAX_MESSAGE_BYTES = 8 * 1024 ** 2;
 
 /** Topics that are there but not as the relay needs them. The message is fit for a person. */
-export class TopicsRefused extends Error {
+export class TopicsRefused extends OutletRefused {
   override readonly name = 'TopicsRefused';
 }
 
@@ -35,6 +37,20 @@ export function ensureTopics(kafka: Kafka, options: TopicOptions): Promise<strin
 /** Throws TopicsRefused unless both topics are there as the relay needs them. */
 export function checkTopics(kafka: Kafka, options: TopicOptions): Promise<void> {
   return withAdmin(kafka, (admin) => check(admin, options));
+}
+
+/**
+ * Throws TopicsRefused where the topic of events ends before what it acknowledged: it was deleted and made again, or its brokers came back with older
+ * data. To go on would leave a hole that no reader could see. What grew old and was deleted still counts in the end of a partition.
+ */
+export function checkNothingLost(kafka: Kafka, topic: string, acknowledged: ReadonlyMap<number, Acknowledged>): Promise<void> {
+  return withAdmin(kafka, async (admin) => {
+    const ends = new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]));
+    for (const [partition, { seq, end = 1 }] of acknowledged) {
+      const found = ends.get(partition) ?? 0;
+      if (found < end) throw new TopicsRefused(`The Kafka topic ${topic} has lost events: partition ${partition} ends at offset ${found}, but had taken event ${seq} of the log and ended at ${end} or later. The topic was made again, or its brokers have older data than the database; going on would leave a gap that no reader sees. Publish the log again from the first lost event (publish-again --from ${found === 0 ? '1' : '<number>'}, docs/guides/backup.md).`);
+    }
+  });
 }
 
 async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
@@ -67,9 +83,37 @@ async function check(admin: Admin, { topics, partitions }: TopicOptions): Promis
       throw new TopicsRefused(`The Kafka topic ${name} has ${found.length} partitions; expected ${partitions} (kafka.partitions). The number is fixed when a topic is made, because another one moves repositories between partitions and ends their order. Set kafka.partitions to ${found.length} if the topic is new, or name another topic.`);
     }
   }
-  const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: ConfigResourceTypes.TOPIC, name: topics.events, configNames: ['cleanup.policy'] }] });
-  const policy = resources[0]?.configEntries.find(({ configName }) => configName === 'cleanup.policy')?.configValue;
-  if (policy !== undefined && policy !== 'delete') throw new TopicsRefused(`The Kafka topic ${topics.events} has cleanup.policy=${policy}; expected delete, because compaction keeps the last event of a repository and drops its history.`);
+  const configNames = ['cleanup.policy', 'max.message.bytes'];
+  const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [...new Set([topics.events, topics.tags])].map((name) => ({ type: ConfigResourceTypes.TOPIC, name, configNames })) });
+  for (const { resourceName, configEntries } of resources) {
+    const settings = new Map(configEntries.map(({ configName, configValue }) => [configName, configValue]));
+    const fault = settingFault(resourceName === topics.tags && topics.tags !== topics.events ? TAGS : EVENTS, settings);
+    if (fault !== undefined) throw new TopicsRefused(`The Kafka topic ${resourceName} has ${fault} Alter it (kafka-configs.sh --alter --entity-type topics --entity-name ${resourceName} --add-config ...); the relay then goes on by itself.`);
+  }
+}
+
+interface TopicNeeds {
+  readonly policy: string;
+  readonly policyWhy: string;
+  readonly messageBytes: number;
+  readonly messageWhy: string;
+}
+
+const EVENTS: TopicNeeds = {
+  policy: 'delete', policyWhy: 'compaction keeps the last event of a repository and drops its history',
+  messageBytes: MAX_MESSAGE_BYTES, messageWhy: 'one push may be an event of that size, and the relay would stand before it',
+};
+const TAGS: TopicNeeds = {
+  policy: 'compact', policyWhy: 'deletion by age loses every tag that has not moved for that long',
+  messageBytes: 1024 ** 2, messageWhy: 'the tags of a batch of events travel together',
+};
+
+/** A right to read the settings may be missing, and a broker may keep some to itself: what is not there is not judged. */
+function settingFault(needs: TopicNeeds, settings: ReadonlyMap<string, string>): string | undefined {
+  const [policy, bytes] = [settings.get('cleanup.policy'), settings.get('max.message.bytes')];
+  if (policy !== undefined && policy !== needs.policy) return `cleanup.policy=${policy}; expected ${needs.policy}, because ${needs.policyWhy}.`;
+  if (bytes !== undefined && Number(bytes) < needs.messageBytes) return `max.message.bytes=${bytes}; expected at least ${needs.messageBytes}, because ${needs.messageWhy}.`;
+  return undefined;
 }
 
 function unknownTopic(topics: RelayTopics): (error: unknown) => never {

@@ -2,17 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { SealedEvent } from '@waybill/events';
 import { failpoint } from '@waybill/platform';
 import type { Database, Sql, Statement } from '@waybill/platform';
-import type { EventOutlet, OpenOutlet, OutletBatch } from '../event-outlet.js';
+import { OutletRefused } from '../event-outlet.js';
+import type { Acknowledged, EventOutlet, OpenOutlet, OutletBatch } from '../event-outlet.js';
 import { FenceLost, Lease } from './lease.js';
 import { Pulse } from './pulse.js';
 import { readSealed } from './sealed-log.js';
 
 const LOG_ID: Statement = { name: 'es-relay-log', text: 'SELECT log_id FROM es.sealer WHERE id = 1' };
-const PREVIOUS: Statement = { name: 'es-relay-previous', text: 'SELECT partition, seq FROM es.relay_partition WHERE relay = $1' };
+const PREVIOUS: Statement = { name: 'es-relay-previous', text: 'SELECT partition, seq, tail FROM es.relay_partition WHERE relay = $1' };
 const SENT: Statement = {
   name: 'es-relay-sent',
-  text: `INSERT INTO es.relay_partition AS p (relay, partition, seq) SELECT $1, * FROM unnest($2::int[], $3::bigint[])
-    ON CONFLICT (relay, partition) DO UPDATE SET seq = excluded.seq`,
+  text: `INSERT INTO es.relay_partition AS p (relay, partition, seq, tail) SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::bigint[])
+    ON CONFLICT (relay, partition) DO UPDATE SET seq = excluded.seq, tail = excluded.tail`,
 };
 const LAG: Statement = {
   name: 'es-relay-lag',
@@ -66,10 +67,11 @@ export class Relay {
   #done: Promise<void> | undefined;
   #unlisten: Promise<() => Promise<void>> | undefined;
   #published = 0;
-  /** Events of the next read: halved whenever the lease was lost over a batch, or two processes that are too slow for it would undo each other for ever. */
+  /** Events of the next read: halved whenever a batch failed, or two processes that are too slow for the lease, or a read that the server ends, would fail for ever. */
   #limit = READ_EVENTS;
   #heart: NodeJS.Timeout | undefined;
   #failures = 0;
+  #refusal: OutletRefused | undefined;
 
   constructor(private readonly database: Database, private readonly outlet: EventOutlet, private readonly options: RelayOptions = {}) {
     this.#name = outlet.name;
@@ -86,6 +88,11 @@ export class Relay {
   /** Failed attempts of this process, of every kind. */
   get failures(): number {
     return this.#failures;
+  }
+
+  /** Why the outlet takes nothing until somebody mends it; undefined where it does, or is only away. */
+  get refusal(): OutletRefused | undefined {
+    return this.#refusal;
   }
 
   start(): void {
@@ -143,10 +150,10 @@ export class Relay {
   async #begin(): Promise<OpenOutlet> {
     const [log] = await this.database.sql<{ log_id: string }>(LOG_ID);
     if (log === undefined) throw new Error('es.sealer has no row; the migrations have not run, or somebody has emptied it');
-    const open = await this.outlet.open(log.log_id);
+    const open = await this.outlet.open(log.log_id, await this.#acknowledged());
+    this.#refusal = undefined;
     try {
-      const rows = await this.database.sql<{ partition: number; seq: string | number }>(PREVIOUS, [this.#name]);
-      this.#previous = new Map(rows.map(({ partition, seq }) => [partition, Number(seq)]));
+      this.#previous = new Map([...(await this.#acknowledged())].map(([partition, { seq }]) => [partition, seq]));
     } catch (error) {
       await open.close().catch(() => undefined);
       throw error;
@@ -155,14 +162,19 @@ export class Relay {
     return open;
   }
 
+  async #acknowledged(): Promise<Map<number, Acknowledged>> {
+    const rows = await this.database.sql<{ partition: number; seq: string | number; tail: string | number | null }>(PREVIOUS, [this.#name]);
+    return new Map(rows.map(({ partition, seq, tail }) => [partition, { seq: Number(seq), end: tail === null ? undefined : Number(tail) }]));
+  }
+
   async #relay(open: OpenOutlet, events: readonly SealedEvent[]): Promise<void> {
     let told = 0;
     for (const batch of open.batches(events, this.#previous)) {
       if (!(await this.#lease.hold())) throw new FenceLost(`the lease of ${this.#name} went to another process before seq ${batch.lastSeq} was published`);
       const startedAt = performance.now();
-      await batch.send();
+      const ends = await batch.send();
       failpoint('relay.after_publish');
-      await this.database.transaction((sql) => this.#checkpoint(sql, batch));
+      await this.database.transaction((sql) => this.#checkpoint(sql, batch, ends));
       this.#lease.advanced(batch.lastSeq);
       this.#published += batch.events;
       this.options.sent?.(events.slice(told, (told += batch.events)), startedAt);
@@ -172,16 +184,17 @@ export class Relay {
     }
   }
 
-  async #checkpoint(sql: Sql, { partitions, lastSeq }: OutletBatch): Promise<void> {
+  async #checkpoint(sql: Sql, { partitions, lastSeq }: OutletBatch, ends: ReadonlyMap<number, number>): Promise<void> {
     await this.#lease.advance(sql, lastSeq);
-    await sql(SENT, [this.#name, [...partitions.keys()], [...partitions.values()]]);
+    await sql(SENT, [this.#name, [...partitions.keys()], [...partitions.values()], [...partitions.keys()].map((partition) => ends.get(partition) ?? null)]);
     failpoint('relay.before_checkpoint');
   }
 
   /** Nothing is known after an error, so everything is given up: the next attempt, here or in another process, begins from the database. */
   async #recover(error: unknown, retryMs: number): Promise<void> {
     this.#failures++;
-    if (error instanceof FenceLost) this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+    this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+    if (error instanceof OutletRefused) this.#refusal = error;
     this.#failed(error);
     await this.#resign();
     await this.#lease.release().catch(this.#failed);

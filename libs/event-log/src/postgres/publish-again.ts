@@ -1,0 +1,34 @@
+import type { Database } from '@waybill/platform';
+
+/** Where an outlet keeps events: its name, and the partition of a repository's. */
+export interface OutletPlaces {
+  readonly name: string;
+  partitionOf(repoId: string | null): number;
+}
+
+/**
+ * Puts the checkpoint of an outlet back to before `from`: its relay, which may be at work, sends everything from there once more, and no longer
+ * expects of the outlet what it had acknowledged. Answers how many events that are. Throws RangeError, and has changed nothing then.
+ * @param from a number of the log, from 1
+ */
+export async function publishAgain(database: Database, outlet: OutletPlaces, from: number): Promise<number> {
+  return database.transaction(async (sql) => {
+    await sql('SET LOCAL statement_timeout = 0');
+    // a relay at work loses its fence, undoes its batch and begins from here
+    const [row] = await sql<{ seq: string }>('SELECT seq FROM es.consumer WHERE name = $1 AND version = 1 AND shard = 0 FOR UPDATE', [outlet.name]);
+    const reached = Number(row?.seq ?? 0);
+    if (!Number.isSafeInteger(from) || from < 1 || from > reached) throw new RangeError(`There is nothing to publish again from ${from}: ${outlet.name} has had the events 1 to ${reached}. Nothing was changed`);
+    const before = await sql<{ repo_id: string | null; seq: string }>(
+      'SELECT e.repo_id, max(l.seq) AS seq FROM es.log l JOIN es.event e USING (gpos) WHERE l.seq < $1 GROUP BY e.repo_id', [from]);
+    const partitions = new Map<number, number>();
+    for (const { repo_id, seq } of before) {
+      const partition = outlet.partitionOf(repo_id);
+      partitions.set(partition, Math.max(partitions.get(partition) ?? 0, Number(seq)));
+    }
+    await sql('DELETE FROM es.relay_partition WHERE relay = $1', [outlet.name]);
+    await sql('INSERT INTO es.relay_partition (relay, partition, seq, tail) SELECT $1, p, s, 0 FROM unnest($2::int[], $3::bigint[]) x(p, s)',
+      [outlet.name, [...partitions.keys()], [...partitions.values()]]);
+    await sql('UPDATE es.consumer SET seq = $2, fence = fence + 1, owner = NULL, lease_until = NULL WHERE name = $1 AND version = 1 AND shard = 0', [outlet.name, from - 1]);
+    return reached - from + 1;
+  });
+}

@@ -83,7 +83,7 @@ it('gives the events of both services their numbers at the relay alone, and each
     ...registry.manifests.map(() => ({ status: 'ready', checks: { database: 'ok' } })),
   ]);
   const gauges = async ({ metricsUrl }: { readonly metricsUrl: string }): Promise<string[]> => [...(await (await fetch(`${metricsUrl}/metrics`)).text()).matchAll(/^(waybill_(?:log|upload)_\w+)/gm)].map((found) => found[1] ?? '');
-  expect((await gauges(registry.relay)).toSorted()).toEqual(['waybill_log_last_seq', 'waybill_log_pending_seconds', 'waybill_log_seal_failures_total']);
+  expect((await gauges(registry.relay)).toSorted()).toEqual(['waybill_log_last_seq', 'waybill_log_odd_events_total', 'waybill_log_pending_seconds', 'waybill_log_seal_failures_total']);
   expect(await Promise.all([...registry.blobs.slice(1), ...registry.manifests.slice(1)].map(gauges))).toEqual([['waybill_upload_sessions'], []]);
 });
 

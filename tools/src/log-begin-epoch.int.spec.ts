@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { EmbeddedPostgres, migrate } from '@waybill/platform';
+import { EmbeddedPostgres, migrate, PgDatabase } from '@waybill/platform';
 import { RunningChild, temporaryFolder } from '@waybill/testing';
 import { testDatabase } from '@waybill/testing/postgres';
 
@@ -32,8 +32,11 @@ describe('npm run log:begin-epoch', () => {
 
   it('brings a backup of an earlier release up to date, and begins the epoch after the one that this was in', async () => {
     const earlier = await testDatabase();
-    // as before the file that made it
-    await earlier.database.sql(`DROP TABLE es.epoch; DELETE FROM public.waybill_migrations WHERE name LIKE '0012-%'; UPDATE es.sealer SET epoch = 4`);
+    // as before 0012 and what followed; whoever put the backup back has gone when the epoch begins
+    const restorer = new PgDatabase({ url: earlier.url, poolSize: 1 });
+    await restorer.sql(`DROP SCHEMA access, audit CASCADE; DROP INDEX es.actor_external; DROP FUNCTION es.is_unfit, es.refuse_event; ALTER TABLE es.relay_partition DROP COLUMN tail; DROP TABLE es.epoch;
+      DELETE FROM public.waybill_migrations WHERE name >= '0012'; UPDATE es.sealer SET epoch = 4`);
+    await restorer.close();
     const outcome = await run(['--reason', 'restore'], { DATABASE_URL: earlier.url });
     const epochs = await earlier.database.sql('SELECT epoch, first_seq::int FROM es.epoch ORDER BY epoch');
     await earlier.close();

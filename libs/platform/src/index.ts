@@ -23,6 +23,7 @@ export type { HeaderList } from './http/exchange.js';
 export { Exchange } from './http/exchange.js';
 export { Database } from './postgres/sql.js';
 export type { Sql, Statement } from './postgres/sql.js';
+export { errorCode } from './error-code.js';
 export { armFailpoint, failpoint } from './failpoint.js';
 export type { ArmedFailpoint, Failpoint } from './failpoint.js';
 export { directoryFault, makeDirectories } from './directory.js';

@@ -1,6 +1,5 @@
 import type { KeySet } from '@waybill/access';
-import { TrustedProxies } from '@waybill/platform';
-import type { Config, Database, Guard, HealthCheck, Logger } from '@waybill/platform';
+import type { Config, Database, Guard, HealthCheck, Logger, TrustedProxies } from '@waybill/platform';
 import type { Infrastructure } from './infrastructure.js';
 import type { Role } from './roles.js';
 import { openTokenGuard } from './token-guard.js';
@@ -17,13 +16,13 @@ export interface Access {
 type ExternalAuth = Extract<Config['auth'], { mode: 'external' }>;
 
 /** By `auth.mode`; without authentication nothing of it is loaded. Rejects in words for a person where its files or keys cannot be had. */
-export async function openAccess(roles: readonly Role[], config: Config, infrastructure: Infrastructure): Promise<Access> {
+export async function openAccess(roles: readonly Role[], config: Config, infrastructure: Infrastructure, trusted: TrustedProxies): Promise<Access> {
   const { database, logger } = infrastructure;
   // whoever answers nothing below /v2/ has nothing to guard, and may not have the rights
   if (!roles.includes('blobs') && !roles.includes('manifests')) return OPEN;
   switch (config.auth.mode) {
     case 'none': return OPEN;
-    case 'htpasswd': return openHtpasswd(config.auth.htpasswd, config, infrastructure);
+    case 'htpasswd': return openHtpasswd(config.auth.htpasswd, infrastructure, trusted);
     case 'tokens': return openTokenGuard(config, config.auth.tokens, infrastructure);
     case 'external': return openExternal(config.auth, database, logger);
   }
@@ -31,11 +30,11 @@ export async function openAccess(roles: readonly Role[], config: Config, infrast
 
 const OPEN: Access = { guard: () => undefined, checks: [], learnKeys: () => Promise.resolve(), close: () => Promise.resolve() };
 
-async function openHtpasswd(path: string, { http }: Config, { database, logger }: Infrastructure): Promise<Access> {
+async function openHtpasswd(path: string, { database, logger }: Infrastructure, trusted: TrustedProxies): Promise<Access> {
   const [{ ActorTable, basicGuard }, { HtpasswdIdentityProvider }] = await Promise.all([import('@waybill/access'), import('@waybill/access/htpasswd')]);
   const identities = new HtpasswdIdentityProvider({ path, log: logger });
   await identities.start();
-  const guard = basicGuard({ identities, actors: new ActorTable(database), trusted: new TrustedProxies(http.trustedProxies) });
+  const guard = basicGuard({ identities, actors: new ActorTable(database), trusted });
   return { ...OPEN, guard, close: () => Promise.resolve(identities.stop()) };
 }
 

@@ -2,14 +2,13 @@ import cluster from 'node:cluster';
 import { Metrics, openTelemetry, startHttp, TrustedProxies } from '@waybill/platform';
 import type { Config, HealthCheck, HttpLimits, Logger, RunningHttp } from '@waybill/platform';
 import { both, openAccess } from './access.js';
-import type { Access } from './access.js';
 import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
 import { buildInfrastructure } from './infrastructure.js';
 import type { Infrastructure } from './infrastructure.js';
 import { makeFirstAdmin } from './first-admin.js';
+import type { Gate } from './gate.js';
 import { limitGuard, limitTokens } from './limits.js';
 import { openAudit } from './open-audit.js';
-import type { Audit } from './open-audit.js';
 import { gaugeRelay } from './open-relay.js';
 import { policyGuard } from './policy.js';
 import { assemble, ROLES } from './roles.js';
@@ -46,9 +45,9 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
     // of workers, the first process has said it
     if (cluster.isPrimary) await warnOfTooFewSessions(config, infrastructure.database, (text) => logger.warn(text));
     const secret = await makeFirstAdmin(roles, config, infrastructure);
-    const access = await openAccess(roles, config, infrastructure);
-    ends.push(() => access.close());
     const trusted = new TrustedProxies(config.http.trustedProxies, config.http.trustClientCert);
+    const access = await openAccess(roles, config, infrastructure, trusted);
+    ends.push(() => access.close());
     const audit = await openAudit(roles, config, infrastructure, trusted);
     ends.push(() => audit.close());
     const http = await serve(roles, config, infrastructure, { access, audit, trusted });
@@ -60,16 +59,10 @@ export async function startRoles(roles: readonly Role[], config: Config, logger:
   }
 }
 
-/** What looks at every request. */
-interface Gate {
-  readonly access: Access;
-  readonly audit: Audit;
-  readonly trusted: TrustedProxies;
-}
-
-async function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure, { access, audit, trusted }: Gate): Promise<RunningHttp> {
+async function serve(roles: readonly Role[], config: Config, infrastructure: Infrastructure, gate: Gate): Promise<RunningHttp> {
+  const { access, audit, trusted } = gate;
   const { module: registry, handlers } = assemble(roles, config, infrastructure);
-  const tokens = await openTokens(roles, config, infrastructure, access, audit);
+  const tokens = await openTokens(roles, config, infrastructure, gate);
   const { sealer } = infrastructure;
   const { metrics, telemetry } = infrastructure;
   gauge(metrics, infrastructure);

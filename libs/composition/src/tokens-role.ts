@@ -1,12 +1,11 @@
 import type { DynamicModule } from '@nestjs/common';
 import type { Attempts, LastUse, Services, TokenIssued } from '@waybill/access';
 import { RegistryError } from '@waybill/oci';
-import { TrustedProxies } from '@waybill/platform';
 import type { Config, Endpoint, HealthCheck, Metrics } from '@waybill/platform';
-import type { Access } from './access.js';
 import type { Audit } from './open-audit.js';
 import { ownAuthority } from './authority.js';
 import type { Infrastructure } from './infrastructure.js';
+import type { Gate } from './gate.js';
 import { readKeySecret } from './key-secret.js';
 import type { Role } from './roles.js';
 
@@ -24,14 +23,13 @@ const DAY_MS = 86_400_000;
 const SLACK_MS = 3_600_000;
 
 /** Where the role is and `auth.mode` is tokens. */
-export async function openTokens(roles: readonly Role[], config: Config, infrastructure: Infrastructure, access: Access, audit: Audit): Promise<TokensPart | undefined> {
+export async function openTokens(roles: readonly Role[], config: Config, infrastructure: Infrastructure, { access, audit, trusted }: Gate): Promise<TokensPart | undefined> {
   if (!roles.includes('tokens') || config.auth.mode !== 'tokens') return undefined;
   const { ActorTable, LEEWAY, LOOK_MS, RefreshTokenTable, SigningKeyTable, TokensModule, grantingBy, managementEndpoint } = await import('@waybill/access');
   const { database, logger, metrics } = infrastructure;
   const { keySecret, lifetime, refreshLifetime, keyPeriod, services } = config.auth.tokens;
   const { issuer, service } = ownAuthority(config);
   const isAlone = config.database.url === undefined;
-  const trusted = new TrustedProxies(config.http.trustedProxies);
   const { services: management, lastUse, attempts } = await openServices(infrastructure);
   const tokens = TokensModule.register({
     issuer,

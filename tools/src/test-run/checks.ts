@@ -15,5 +15,5 @@ export function runChecks(root: string): Summary {
     return status === 0 ? [] : [`${name}: ${remedy}`];
   });
   // The build, with its type check, has passed, or this program would not run.
-  return { passed: 1 + checks.length - failures.length, failures, failedTests: 0, skipped: [] };
+  return { passed: 1 + checks.length - failures.length, failures, failedTests: 0, skipped: [], unsteady: [] };
 }

@@ -9,6 +9,8 @@ export interface Summary {
   readonly failedTests: number;
   /** Full names of the tests that did not run. */
   readonly skipped: readonly string[];
+  /** Full names of the tests that failed and passed when they ran once more, alone. */
+  readonly unsteady: readonly string[];
 }
 
 /** The part of jest's `--json` file that is counted. */
@@ -19,6 +21,7 @@ export const jestReport = z.object({
   testResults: z.array(
     z.object({
       name: z.string(),
+      status: z.string(),
       assertionResults: z.array(z.object({ status: z.string(), fullName: z.string() })),
     }),
   ),
@@ -31,12 +34,16 @@ export function summarizeJest(report: JestReport, root: string): Summary {
     passed: report.numPassedTests,
     failures: [],
     failedTests: report.numFailedTests + report.numRuntimeErrorTestSuites,
-    skipped: report.testResults.flatMap(({ name, assertionResults }) =>
-      assertionResults
-        .filter(({ status }) => status !== 'passed' && status !== 'failed')
-        .map(({ fullName }) => `${name.replace(`${root}/`, '')}: ${fullName}`),
-    ),
+    skipped: namesOf(report, root, (status) => status !== 'passed' && status !== 'failed'),
+    unsteady: [],
   };
+}
+
+/** The tests of the wanted status, each as `file: full name`. */
+export function namesOf(report: JestReport, root: string, wanted: (status: string) => boolean): readonly string[] {
+  return report.testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.filter(({ status }) => wanted(status)).map(({ fullName }) => `${name.replace(`${root}/`, '')}: ${fullName}`),
+  );
 }
 
 export function addSummaries(summaries: readonly Summary[]): Summary {
@@ -45,6 +52,7 @@ export function addSummaries(summaries: readonly Summary[]): Summary {
     failures: summaries.flatMap(({ failures }) => failures),
     failedTests: summaries.reduce((sum, { failedTests }) => sum + failedTests, 0),
     skipped: summaries.flatMap(({ skipped }) => skipped),
+    unsteady: summaries.flatMap(({ unsteady }) => unsteady),
   };
 }
 
@@ -57,7 +65,7 @@ export function describeSummary(summary: Summary, strict: boolean): { readonly l
   const failed = summary.failedTests + summary.failures.length + (strict ? skipped.length : 0);
   const tail = !strict && skipped.length > 0 ? `, ${skipped.length} skipped` : '';
   return {
-    lines: [...skipped, ...summary.failures.map((failure) => `failed: ${failure}`), `${summary.passed} passed, ${failed} failed${tail}`],
+    lines: [...skipped, ...summary.unsteady.map((name) => `unsteady: failed, then passed alone (its failure is above): ${name}`), ...summary.failures.map((failure) => `failed: ${failure}`), `${summary.passed} passed, ${failed} failed${tail}`],
     ok: failed === 0,
   };
 }

@@ -41,9 +41,11 @@ async function main(): Promise<void> {
   if (!(Number.isInteger(faults) && faults >= 1 && writers >= 1 && Number.isInteger(seed))) throw new Error(`--faults and --writers: expected a whole number from 1 up, --seed a whole number\n${USAGE}`);
   const [kafka, binaries] = [requireKafka(), requireBinaries('minio', 'nginx', 'crane')];
   if (kafka === undefined || binaries === undefined) throw new Error('Kafka, minio, nginx and crane are needed for this.');
+  // before half an hour of faults, not after it
+  if (values.logs !== undefined) await writeFile(values.logs, '');
   const result = await runServicesChaos({ ...binaries, kafka }, { faults, writers, seed, patience: 12_000, settle: 50, say: (line) => console.error(line) });
-  if (values.logs !== undefined) await writeFile(values.logs, `${result.history.join('\n')}\n${result.logs}`);
   report(result, seed);
+  if (values.logs !== undefined) await writeFile(values.logs, `${result.history.join('\n')}\n${result.logs}`);
 }
 
 main().catch((error: unknown) => {

@@ -14,7 +14,7 @@ async function openAdapter(storage: Config['storage']): Promise<BlobStorage> {
   switch (storage.driver) {
     case 'filesystem': {
       const { FilesystemBlobStorage } = await import('@waybill/blob-storage/filesystem');
-      return FilesystemBlobStorage.open({ root: storage.root });
+      return FilesystemBlobStorage.open({ root: storage.root, directFrom: storage.directFrom });
     }
     case 's3': {
       const { S3BlobStorage } = await import('@waybill/blob-storage/s3');

@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, fsync, open, openSync, read, unlink, writev } from 'node:fs';
+import { closeSync, fdatasync, fsync, open, openSync, read, unlink, write, writev } from 'node:fs';
 import { StorageFull } from '@waybill/oci';
 
 /*
@@ -12,6 +12,11 @@ export function openFile(path: string, flags: number, mode?: number): Promise<nu
 
 export function readAt(fd: number, buffer: Buffer, length: number, position: number): Promise<number> {
   return new Promise((resolve, reject) => read(fd, buffer, 0, length, position, (error, bytes) => (error ? reject(error) : resolve(bytes))));
+}
+
+/** Resolves to the bytes that the kernel took, which may be fewer. */
+export function writeAt(fd: number, buffer: Buffer, from: number, length: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => write(fd, buffer, from, length, position, (error, bytes) => (error ? reject(error) : resolve(bytes))));
 }
 
 /** Appends all chunks; the kernel may take fewer bytes than asked, above all before it says that the disk is full. */

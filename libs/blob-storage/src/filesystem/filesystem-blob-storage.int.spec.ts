@@ -19,13 +19,14 @@ import { objectPath } from './layout.js';
 
 const MiB = 1024 * 1024;
 
-async function underTest(wrap: (storage: BlobStorage) => BlobStorage): Promise<BlobStorageUnderTest> {
+async function underTest(wrap: (storage: BlobStorage) => BlobStorage, directFrom?: number): Promise<BlobStorageUnderTest> {
   const folder = await temporaryFolder('fs');
   const root = join(folder.path, 'a', 'blobs');
-  const storage = wrap(await FilesystemBlobStorage.open({ root }));
+  const options = { root, ...(directFrom === undefined ? {} : { directFrom }) };
+  const storage = wrap(await FilesystemBlobStorage.open(options));
   return {
     storage,
-    openAnother: async () => wrap(await FilesystemBlobStorage.open({ root })),
+    openAnother: async () => wrap(await FilesystemBlobStorage.open(options)),
     list: () => filesOf(root),
     close: async () => {
       await storage.close();
@@ -38,6 +39,7 @@ async function underTest(wrap: (storage: BlobStorage) => BlobStorage): Promise<B
 const supports = { sharing: true, refusesUsedKeys: true, presign: false, checks: false };
 const sizes = [32 * MiB + 1, 70 * MiB];
 describeBlobStorage({ name: 'filesystem', supports, sizes, create: () => underTest(storage => storage) });
+describeBlobStorage({ name: 'filesystem, past the page cache from the second MiB on', supports, sizes, create: () => underTest(storage => storage, 1) });
 describeBlobStorage({ name: 'filesystem, checked', supports: { ...supports, checks: true }, sizes, create: () => underTest(storage => new CheckedBlobStorage(storage)) });
 
 describe('the filesystem storage', () => {
@@ -185,7 +187,7 @@ describe('a full disk', () => {
   let storage: FilesystemBlobStorage;
   beforeEach(async () => {
     disk = mountSmallDisk('size=16m');
-    storage = await FilesystemBlobStorage.open({ root: disk.path });
+    storage = await FilesystemBlobStorage.open({ root: disk.path, directFrom: MiB });
   });
   afterEach(async () => {
     try {

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { directoryFault, makeDirectories } from '@waybill/platform';
 import { BlobStorage, type BlobWriter, type ByteRange, type ByteSink, type StorageKey } from '../blob-storage.js';
 import { ObjectMissing, WriterMisuse } from '../errors.js';
+import { BlockPool } from './direct-blocks.js';
 import { hasCode, removeFile, syncDirectoryOnce } from './disk.js';
 import { Durability, type SyncKind } from './durability.js';
 import { readFile } from './filesystem-reader.js';
@@ -12,9 +13,14 @@ import { Pace } from './pace.js';
 import { PreparedFiles } from './prepared-files.js';
 import { Probe } from './probe.js';
 
+/** A layer of a base image is smaller and often pulled at once; what is larger is read again rarely enough. */
+const DIRECT_FROM = 8 * 1024 * 1024;
+
 export interface FilesystemOptions {
   /** Folder of the objects; made with its parents where it is missing. Several processes may use one folder. */
   readonly root: string;
+  /** Bytes of a file after which the rest is written past the page cache where the file system can; 0 for none. Default: 8 MiB. */
+  readonly directFrom?: number;
   /** Told of every call that waits for the disk. */
   readonly observe?: (kind: SyncKind) => void;
 }
@@ -37,7 +43,9 @@ export class FilesystemBlobStorage extends BlobStorage {
   private readonly prepared: PreparedFiles;
   private readonly writers = new Map<StorageKey, FilesystemWriter>();
 
-  private constructor(private readonly root: string, observe: (kind: SyncKind) => void) {
+  private readonly blocks = new BlockPool();
+
+  private constructor(private readonly root: string, private readonly directFrom: number, observe: (kind: SyncKind) => void) {
     super();
     this.probe = new Probe(root);
     this.durability = new Durability(root, observe);
@@ -48,7 +56,7 @@ export class FilesystemBlobStorage extends BlobStorage {
   static async open(options: FilesystemOptions): Promise<FilesystemBlobStorage> {
     const root = resolve(options.root);
     await makeRoot(root);
-    return new FilesystemBlobStorage(root, options.observe ?? (() => undefined));
+    return new FilesystemBlobStorage(root, options.directFrom ?? DIRECT_FROM, options.observe ?? (() => undefined));
   }
 
   override prepare(keys: readonly StorageKey[]): Promise<void> {
@@ -61,6 +69,8 @@ export class FilesystemBlobStorage extends BlobStorage {
       root: this.root,
       pace: this.pace,
       durability: this.durability,
+      blocks: this.blocks,
+      directFrom: this.directFrom,
       ended: () => this.writers.delete(key),
     }, this.prepared.take(key));
     this.writers.set(key, writer);

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, writevSync } from 'node:fs';
 import { BlobWriter, type StorageKey } from '../blob-storage.js';
 import { ObjectMissing, WriterMisuse } from '../errors.js';
+import { DirectBlocks, type BlockPool } from './direct-blocks.js';
 import { diskError, removeFile, syncData, writeChunks } from './disk.js';
 import type { Durability } from './durability.js';
 import { objectPath } from './layout.js';
@@ -23,6 +24,9 @@ export interface WriterSurroundings {
   readonly root: string;
   readonly pace: Pace;
   readonly durability: Durability;
+  readonly blocks: BlockPool;
+  /** Bytes of a file after which the rest goes past the page cache; 0 for none. */
+  readonly directFrom: number;
   /** Called once, at the writer's end, whichever it is. */
   ended(): void;
 }
@@ -45,6 +49,8 @@ export class FilesystemWriter extends BlobWriter {
   private writing: Promise<void> | undefined;
   private syncing: Promise<void> | undefined;
   private unsynced = 0;
+  private appended = 0;
+  private direct: DirectBlocks | undefined;
   private idle: NodeJS.Timeout | undefined;
 
   /** @param prepared the key's file where it was made ahead; this writer's from now on */
@@ -60,8 +66,13 @@ export class FilesystemWriter extends BlobWriter {
     if (this.state !== 'open') return Promise.reject(this.refusal());
     if (chunk.length === 0) return undefined;
     this.taken += chunk.length;
+    if (this.direct && this.gathered.length === 0 && !this.writing) return this.fill(this.direct, chunk);
     this.gathered.push(chunk);
     this.gatheredBytes += chunk.length;
+    if (this.direct) {
+      if (!this.writing) this.flush();
+      return this.writing;
+    }
     if (this.gatheredBytes < GATHER && this.gathered.length < GATHER_CHUNKS) {
       if (this.gatheredBytes > SMALL) this.idle ??= setTimeout(() => this.flushIdle(), IDLE_MS).unref();
       return undefined;
@@ -93,6 +104,11 @@ export class FilesystemWriter extends BlobWriter {
     await this.remove();
   }
 
+  /** Blocks take a chunk while it is in the processor's cache; nothing is gathered before them. */
+  private fill(direct: DirectBlocks, chunk: Buffer): Promise<void> | undefined {
+    return direct.write(chunk)?.catch(async (error: unknown) => { throw await this.fail(error); });
+  }
+
   private flushIdle(): void {
     this.idle = undefined;
     // a running writev is followed by more chunks, or by the next second of silence
@@ -118,7 +134,13 @@ export class FilesystemWriter extends BlobWriter {
 
   private async put(chunks: readonly Buffer[], bytes: number): Promise<void> {
     const fd = await this.file();
+    if (this.direct) {
+      for (const chunk of chunks) await this.direct.write(chunk);
+      return;
+    }
     await writeChunks(fd, chunks, bytes);
+    this.appended += bytes;
+    if (this.at.directFrom > 0 && this.appended >= this.at.directFrom) this.direct = await DirectBlocks.open(this.at.blocks, objectPath(this.at.root, this.key), fd, this.appended);
     this.unsynced += bytes;
     if (this.unsynced < SYNC_EVERY) return;
     await this.syncing;
@@ -145,6 +167,8 @@ export class FilesystemWriter extends BlobWriter {
   private async putRest(): Promise<number> {
     await this.writing;
     if (this.gatheredBytes > 0) await this.put(this.gathered, this.gatheredBytes);
+    await this.direct?.end();
+    await this.closeDirect();
     const fd = await this.file();
     this.demandName(fd);
     return fd;
@@ -176,8 +200,15 @@ export class FilesystemWriter extends BlobWriter {
     return this.failure;
   }
 
+  private async closeDirect(): Promise<void> {
+    const direct = this.direct;
+    this.direct = undefined;
+    await direct?.close();
+  }
+
   private async remove(): Promise<void> {
     this.gathered = [];
+    await this.closeDirect();
     await Promise.allSettled([this.syncing, this.prepared?.opening]);
     const fd = this.fd ?? this.prepared?.fd;
     this.fd = undefined;

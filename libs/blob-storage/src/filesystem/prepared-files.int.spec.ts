@@ -7,6 +7,7 @@ import { ObjectMissing } from '../errors.js';
 import { newStorageKey, parseStorageKey } from '../storage-key.js';
 import { filesOf, openDescriptors } from '../testing/folders.js';
 import { bytesOf, readAll, upload } from '../testing/transfers.js';
+import { BlockPool } from './direct-blocks.js';
 import { Durability, type SyncKind } from './durability.js';
 import { FilesystemBlobStorage } from './filesystem-blob-storage.js';
 import { FilesystemWriter } from './filesystem-writer.js';
@@ -176,7 +177,7 @@ describe('prepared files on a slow disk', () => {
   });
 
   const writerOf = (key: StorageKey): FilesystemWriter =>
-    new FilesystemWriter(key, { root: folder.path, pace, durability, ended: () => undefined }, files.take(key));
+    new FilesystemWriter(key, { root: folder.path, pace, durability, blocks: new BlockPool(), directFrom: 0, ended: () => undefined }, files.take(key));
 
   it.each([10, 200_000])('a writer of %i bytes waits for the file that a thread makes for it', async size => {
     const [key, ...others] = newKeys(64);

@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
  */
 const root = process.argv[2];
 if (root === undefined) throw new Error('usage: crash-child <root>');
-const storage = await FilesystemBlobStorage.open({ root });
+const storage = await FilesystemBlobStorage.open({ root, directFrom: 1 });
 
 const keys: StorageKey[] = [];
 

@@ -63,6 +63,7 @@ const s3 = z.strictObject({
 const filesystem = z.strictObject({
   driver: z.literal('filesystem'),
   root: key(text().optional(), 'the path of a directory', 'Holds the blobs. Several processes may share it.', { otherwise: '`blobs` in `data.dir`' }),
+  directFrom: key(size(0, 64 * GiB).prefault('8 MiB'), 'a size', 'Bytes of a layer after which the rest is written past the page cache, which spares the CPU a third of an upload; the first pull then reads the disk. 0: never. Where the file system cannot, all bytes go through the cache.'),
 });
 
 const memory = z.strictObject({ driver: z.literal('memory') });

@@ -15,7 +15,9 @@ const real = {
 };
 
 export default {
-  maxWorkers: 2,
+  // on two cores: most of a spec with real servers is waiting for them
+  maxWorkers: 3,
+  testSequencer: '<rootDir>/jest.sequencer.js',
   // of every project: jest reads it only here
   testTimeout: 60_000,
   workerIdleMemoryLimit: '600MB',

@@ -56,8 +56,11 @@ describe('the audit of a registry', () => {
     expect(of({ action: 'ping' })).toEqual([]);
   });
 
-  it('leaves to the log what the log has', () => {
-    expect(entries.filter(({ action }) => /put|complete|upload/i.test(action))).toEqual([]);
+  it('says who pushed what, from where, as the same person who read', () => {
+    const [reader] = of({ action: 'getManifest', outcome: 'allowed' });
+    expect(of({ action: 'putManifest' })).toMatchObject([{ outcome: 'allowed', actor: reader?.actor, repository: 'acme/app', address: '127.0.0.1', count: 2 }]);
+    expect(of({ outcome: 'allowed' }).filter(({ action }) => /upload|blob/i.test(action)).reduce((sum, { count }) => sum + count, 0)).toBe(2);
+    expect(entries.filter(({ action }) => /start|append|status|cancel/i.test(action))).toEqual([]);
   });
 
   it('is a whole chain when the registry has stopped', async () => {

@@ -110,13 +110,38 @@ describe('the audit', () => {
     }
     expect((await searchAudit(db.database, { to: new Date(0) }, 100)).entries).toEqual([]);
     const seen: number[] = [];
-    for (let before: number | undefined; ;) {
-      const page = await searchAudit(db.database, { kind: 'login' }, 10, before);
+    await kept(login('p-3'));
+    for (let last: string | undefined; ;) {
+      const page = await searchAudit(db.database, { kind: 'login' }, 10, last);
       seen.push(...page.entries.map(({ n }) => n));
-      before = page.before;
-      if (before === undefined) break;
+      last = page.last;
+      if (last === undefined) break;
     }
-    expect(seen).toEqual(Array.from({ length: 26 }, (_, i) => 26 - i));
+    expect(seen[0]).toBe(27);
+    // the others were appended together, and stand in no order across pages
+    expect(seen.toSorted((a, b) => b - a)).toEqual(Array.from({ length: 27 }, (_, i) => 27 - i));
+  });
+
+  it('looks at so many entries a page and no more, and goes on behind a page without a match', async () => {
+    const rare = login('rare', { action: 'deleteManifest', repository: 'acme/app' });
+    const others = (count: number): readonly AuditEntry[] => Array.from({ length: count }, () => login('p-2', { repository: 'acme/app' }));
+    // appended apart, so that it is known where in a page each stands: the last of the first, the first of the second, and the very last
+    for (const entries of [[rare], others(40), [rare], [rare], others(29)]) await kept(...entries);
+    const pages: number[][] = [];
+    for (let last: string | undefined; ;) {
+      const page = await searchAudit(db.database, { action: 'deleteManifest', organisation: 'acme' }, 10, last, undefined, 30);
+      pages.push(page.entries.map(({ n }) => n));
+      last = page.last;
+      if (last === undefined) break;
+    }
+    expect(pages).toEqual([[43], [42], [1]]);
+  });
+
+  it('knows an organisation by its repositories, and library by those of one segment', async () => {
+    const of = (repository: string | null): Partial<AuditEntry> => ({ repository });
+    await kept(login('1', of('acme/app')), login('2', of('acme/team/app')), login('3', of('acmeother/app')), login('4', of('acme')), login('5', of('library/app')), login('6', of(null)));
+    const actors = async (organisation: string): Promise<unknown[]> => (await searchAudit(db.database, { organisation }, 10)).entries.map(({ actor }) => actor).toSorted();
+    expect([await actors('acme'), await actors('library'), await actors('')]).toEqual([['1', '2'], ['4', '5'], []]);
   });
 
   it('holds what it has while the database is away, and says how much it had to give up', async () => {

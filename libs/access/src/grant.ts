@@ -1,8 +1,8 @@
 /**
  * What somebody may do with a repository. `overwrite` is moving a tag that exists, `list` seeing it in lists and search, `manage` changing its
- * settings and grants.
+ * settings and grants, `audit` reading who did what with it.
  */
-export const ACTIONS = ['pull', 'push', 'overwrite', 'delete', 'list', 'manage'] as const;
+export const ACTIONS = ['pull', 'push', 'overwrite', 'delete', 'list', 'manage', 'audit'] as const;
 export type Action = (typeof ACTIONS)[number];
 
 /** Whom a grant speaks of. `everybody` is anonymous callers too: a public repository. */

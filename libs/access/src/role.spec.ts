@@ -8,7 +8,8 @@ describe('roles', () => {
     expect(owner).toEqual(expect.arrayContaining(maintainer ?? []));
     expect(developer).not.toContain('delete');
     expect(maintainer).not.toContain('manage');
-    expect(findRole('auditor')?.actions).toEqual(['list']);
+    expect(maintainer).not.toContain('audit');
+    expect(findRole('auditor')?.actions).toEqual(['list', 'audit']);
   });
 
   it('of one\'s own are found beside those that are built in, and never instead of them', () => {

@@ -13,7 +13,7 @@ export const BUILT_IN_ROLES = [
   { name: 'developer', actions: ['pull', 'list', 'push', 'overwrite'] },
   { name: 'maintainer', actions: ['pull', 'list', 'push', 'overwrite', 'delete'] },
   { name: 'owner', actions: ACTIONS },
-  { name: 'auditor', actions: ['list'] },
+  { name: 'auditor', actions: ['list', 'audit'] },
 ] as const satisfies readonly Role[];
 
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;

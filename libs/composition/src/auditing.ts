@@ -2,27 +2,29 @@ import type { AuditTrail, TokenIssued } from '@waybill/access';
 import type { RequestKind } from '@waybill/oci';
 import type { Exchange, ObserveRequest, TrustedProxies } from '@waybill/platform';
 
-/** What reads: what writes stands in the log. */
-const READS: ReadonlySet<string | undefined> = new Set<RequestKind>([
+/** What reads, and what ends a write. What a write changed stands in the log; here is who it was and from where, to be searched for with the rest. */
+const TOLD: ReadonlySet<string | undefined> = new Set<RequestKind>([
   'getManifest', 'headManifest', 'getBlob', 'headBlob', 'listTags', 'listReferrers', 'listRepositories', 'discoverExtensions',
+  'putManifest', 'deleteManifest', 'uploadBlob', 'completeUpload', 'mountBlob', 'deleteBlob',
 ]);
 
 /**
- * Counts who read what, and who was refused what, once a request has been answered. Whoever asks `/v2/` without a token is told where to get one, as every client
+ * Counts who did what, and who was refused what, once a request has been answered. Whoever asks `/v2/` without a token is told where to get one, as every client
  * is at first: that is no refusal.
  */
 export function auditRequests(trail: AuditTrail, trusted: TrustedProxies): ObserveRequest {
   return (exchange, kind) => {
     const outcome = outcomeOf(exchange, kind);
     if (outcome === undefined || kind === undefined) return;
-    const { actor, principal, kind: authKind } = exchange.caller;
-    const { parsed } = exchange;
+    const { principal, kind: authKind } = exchange.caller;
+    const { parsed, operation } = exchange;
     trail.count({
       outcome,
-      actor: actor ?? (principal === '' ? null : principal),
+      // not the actor: that is looked up for what appends events only, and one person has to be one here
+      actor: principal === '' ? null : principal,
       auth_kind: authKind,
-      action: kind,
-      repository: parsed !== undefined && 'repository' in parsed ? parsed.repository ?? null : null,
+      action: operation?.id ?? kind,
+      repository: parsed !== undefined && 'repository' in parsed ? parsed.repository ?? null : (operation?.repository ?? null),
       address: trusted.client(exchange.request).address,
     });
   };
@@ -49,5 +51,6 @@ function outcomeOf({ status, request }: Exchange, kind: string | undefined): 'al
     if (request.headers.authorization !== undefined || kind === 'token') return 'denied';
     return kind === 'ping' ? undefined : 'challenged';
   }
-  return status > 0 && status < 400 && READS.has(kind) ? 'allowed' : undefined;
+  const isTold = TOLD.has(kind) || (kind === 'management' && request.method !== 'GET');
+  return status > 0 && status < 400 && isTold ? 'allowed' : undefined;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { metaSchema } from '@waybill/events';
+import { isRepositoryName } from '@waybill/oci';
 import { readBody } from '@waybill/platform';
 import type { Endpoint, Exchange, TrustedProxies } from '@waybill/platform';
 import { z } from 'zod';
@@ -44,6 +45,7 @@ async function answer(options: ManagementOptions, exchange: Exchange): Promise<v
   exchange.caller = { principal: caller.id, kind: caller.kind, actor: await actorOf(caller, options.actors) };
   const [path = '', search = ''] = (request.url ?? '').split('?', 2);
   const { operation, params } = routeOf(request.method ?? '', path.slice(ROOT.length));
+  exchange.operation = { id: operation.id, repository: isRepositoryName(params['name'] ?? '') ? (params['name'] ?? null) : null };
   const bytes = operation.body === undefined ? Buffer.alloc(0) : await readJson(request);
   const reply = await operation.answer({
     params,

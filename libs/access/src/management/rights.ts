@@ -39,15 +39,20 @@ export async function requireManager(request: Request, organisation: string): Pr
   return organisation;
 }
 
-/** Whether the caller may manage everything in the organisation. One deny in it is enough not to. */
-export async function manages({ caller, circumstances, services }: Request, organisation: string): Promise<boolean> {
+/** Whether the caller may manage everything in the organisation. */
+export function manages(request: Request, organisation: string): Promise<boolean> {
+  return mayThroughout(request, organisation, 'manage');
+}
+
+/** Whether the caller may do something with everything in the organisation. One deny in it is enough not to. */
+export async function mayThroughout({ caller, circumstances, services }: Request, organisation: string, action: Action): Promise<boolean> {
   if (caller.admin) return true;
   const grants = await services.grantSource.grantsFor(caller, [organisation], []);
   const anyName = organisation === 'library' ? 'any' : `${organisation}/any`;
   if (!isRepositoryName(anyName)) return false;
   const isWide = ({ repositories, tags }: Grant): boolean => tags === undefined && (repositories === '**' || repositories === `${organisation}/**`);
-  const isDenied = grants.some(({ effect, actions, organisation: of }) => effect === 'deny' && actions.includes('manage') && (of === null || of === organisation));
-  const question = { ...circumstances, asker: askerOf(caller), repository: anyName, action: 'manage' as const };
+  const isDenied = grants.some(({ effect, actions, organisation: of }) => effect === 'deny' && actions.includes(action) && (of === null || of === organisation));
+  const question = { ...circumstances, asker: askerOf(caller), repository: anyName, action };
   return !isDenied && grants.some((grant) => grant.effect === 'allow' && isWide(grant) && fitsButForTags({ ...grant, repositories: '**' }, question));
 }
 

@@ -80,3 +80,18 @@ export const explanation = z.object({
   answer: z.string(),
   near: z.array(z.object({ grant: z.string(), why: z.string() })),
 });
+
+export const auditEntry = z.object({
+  at: z.string().describe('when it was written; what it tells of came before'),
+  kind: z.enum(['request', 'login', 'token', 'lost']),
+  outcome: z.enum(['allowed', 'challenged', 'denied']).describe('challenged: asked to log in, as every client is at first'),
+  actor: z.object({ id: z.string(), login: z.string().nullable() }).nullable().describe('null: whoever did not log in'),
+  auth_kind: z.string(),
+  action: z.string().describe('such as getManifest, putManifest, token, createUser'),
+  repository: z.string().nullable(),
+  address: z.string().nullable(),
+  count: z.int().positive().describe('so many that are alike, within a minute'),
+  since: z.string(),
+  until: z.string(),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])).optional(),
+});

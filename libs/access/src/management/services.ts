@@ -1,6 +1,7 @@
 import type { Database } from '@waybill/platform';
 import { AccessHistory } from '../access-history.js';
 import type { Attempts } from '../attempts.js';
+import { AuditReader } from '../audit-reader.js';
 import { Commands } from '../commands.js';
 import { Credentials } from '../credentials.js';
 import { CustomRoles } from '../custom-roles.js';
@@ -35,6 +36,7 @@ export interface Services {
   readonly identities: IdentityProvider;
   readonly principals: Principals;
   readonly history: AccessHistory;
+  readonly audit: AuditReader;
 }
 
 export interface ServicesOptions {
@@ -61,5 +63,6 @@ export function openServices({ database, passwords, lastUse, attempts, appended 
     identities: new SlowedIdentityProvider(new LocalIdentityProvider(database, passwords, lastUse), attempts),
     principals: new Principals(database, lastUse),
     history: new AccessHistory(database),
+    audit: new AuditReader(database),
   };
 }

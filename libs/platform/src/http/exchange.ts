@@ -31,6 +31,8 @@ export class Exchange {
   parsed: OciRequest | undefined;
   /** Set where it is a request outside `/v2/`. */
   endpoint: EndpointKind | undefined;
+  /** Set where an API of operations answers: which one, and the repository that its path names. */
+  operation: { readonly id: string; readonly repository: string | null } | undefined;
   /** Of the work for this request; undefined where its trace is not recorded. */
   span: Span | undefined;
   private id: string | undefined;

@@ -25,7 +25,7 @@ describe('npm run log:verify', () => {
 
   it('ends with 0 and says that log and state are equal', async () => {
     const { exitCode, output } = await run({ DATABASE_URL: test.url });
-    expect(output).toMatch(/^\d+ events \(\d+ without a number yet\) come to: .*tag 4, .*\nThe log and the state tables are equal\.\n$/);
+    expect(output).toMatch(/^\d+ events \(\d+ without a number yet\) come to: .*tag 5, .*\nThe log and the state tables are equal\.\n$/);
     expect(exitCode).toBe(0);
   });
 

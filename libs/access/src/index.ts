@@ -61,6 +61,7 @@ export type { GrantTerms, NewGrant, StoredGrant } from './grants.js';
 export { CustomRoles } from './custom-roles.js';
 export type { CustomRole } from './custom-roles.js';
 export { Repositories } from './repositories.js';
+export { RepositoryDeletions } from './repository-deletions.js';
 export type { RepositorySettings, Visibility } from './repositories.js';
 export { SqlGrantSource } from './sql-grant-source.js';
 export { LogRevocations } from './log-revocations.js';

@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { RepositoryName } from '@waybill/oci';
 import type { Statement } from '@waybill/platform';
 import { pageOf } from './commands.js';
 import type { Commands, Order, Outcome, Page } from './commands.js';
+import type { RepositoryDeletions } from './repository-deletions.js';
 
 export type Visibility = 'private' | 'public';
 
@@ -19,9 +21,18 @@ const FIND: Statement = { name: 'repository-settings-find', text: `SELECT ${COLU
 const LIST: Statement = { name: 'repository-settings-list', text: `SELECT ${COLUMNS} WHERE r.name > $1 AND ($2 = '' OR r.name = $2 OR starts_with(r.name, $2 || '/')) ORDER BY r.name LIMIT $3` };
 const CREATE: Statement = { name: 'repository-create', text: 'SELECT access.create_repository_v1($1, $2) AS made' };
 
+export interface RepositoriesOptions {
+  readonly deletions: Pick<RepositoryDeletions, 'poke'>;
+  /** Seconds for which a deleted manifest keeps what an undelete needs. */
+  readonly undeleteSeconds: number;
+}
+
+/** For how long an answer waits for a repository to be empty. A larger one goes on behind it. */
+const PATIENCE_MS = 2_000;
+
 /** Repositories as those see them who manage them. */
 export class Repositories {
-  constructor(private readonly commands: Commands) {}
+  constructor(private readonly commands: Commands, private readonly options: RepositoriesOptions) {}
 
   /** Private, and empty. False: it exists. */
   async create(order: Order, name: RepositoryName): Promise<boolean> {
@@ -32,6 +43,17 @@ export class Repositories {
   /** Public: whoever there is may pull and list it. @throws AccessRefused unknown, wrong_version */
   setVisibility(order: Order, name: RepositoryName, visibility: Visibility): Promise<Outcome> {
     return this.commands.run({ ...order, meta: { ...order.meta, repo_name: name } }, name, 'set_visibility', [name, visibility, order.expected ?? null]);
+  }
+
+  /**
+   * From here on it is not there. Its tags, manifests and links of blobs go in steps; until they are gone, a push of that name is told to try again.
+   * @throws AccessRefused unknown, wrong_version
+   */
+  async delete(order: Order, name: RepositoryName): Promise<void> {
+    await this.commands.run({ ...order, meta: { ...order.meta, repo_name: name } }, name, 'delete_repository', [name, `${this.options.undeleteSeconds} seconds`, order.expected ?? null]);
+    const patience = new AbortController();
+    await Promise.race([this.options.deletions.poke(), delay(PATIENCE_MS, undefined, { signal: patience.signal, ref: false }).catch(() => undefined)]);
+    patience.abort();
   }
 
   async find(name: RepositoryName): Promise<RepositorySettings | undefined> {

@@ -3,6 +3,7 @@ import type { DynamicModule, OnApplicationShutdown, OnModuleInit } from '@nestjs
 import type { Endpoint, HealthCheck, TrustedProxies } from '@waybill/platform';
 import { LastUse } from './local/last-use.js';
 import { KeyCipher } from './key-cipher.js';
+import { RepositoryDeletions } from './repository-deletions.js';
 import { SigningKeys } from './signing-keys.js';
 import type { SigningKeysOptions } from './signing-keys.js';
 import { tokenEndpoints } from './token-endpoints.js';
@@ -19,6 +20,8 @@ export interface TokensOptions extends Omit<TokenServiceOptions, 'issuer'>, Omit
   readonly lifetime: number;
   /** Of the identities; it runs while the application does. */
   readonly lastUse: LastUse;
+  /** Of the management API; it runs while the application does. */
+  readonly deletions: RepositoryDeletions;
   readonly trusted: TrustedProxies;
   /** Told of every request that got no token. */
   readonly refused: (error: unknown) => void;
@@ -27,13 +30,13 @@ export interface TokensOptions extends Omit<TokenServiceOptions, 'issuer'>, Omit
 /** The token service: the role `tokens`. It begins to answer once there is a key to sign with. */
 @Module({})
 export class TokensModule implements OnModuleInit, OnApplicationShutdown {
-  constructor(private readonly keys: SigningKeys, private readonly lastUse: LastUse) {}
+  constructor(private readonly keys: SigningKeys, private readonly lastUse: LastUse, private readonly deletions: RepositoryDeletions) {}
 
   static register(options: TokensOptions): { readonly module: DynamicModule; readonly endpoints: readonly Endpoint[]; readonly checks: readonly HealthCheck[] } {
     const keys = new SigningKeys({ ...options, cipher: new KeyCipher(options.keySecret) });
     const issuer = new TokenIssuer(keys, { issuer: options.issuer, ownService: options.services[0], lifetime: options.lifetime });
     return {
-      module: { module: TokensModule, providers: [{ provide: SigningKeys, useValue: keys }, { provide: LastUse, useValue: options.lastUse }] },
+      module: { module: TokensModule, providers: [{ provide: SigningKeys, useValue: keys }, { provide: LastUse, useValue: options.lastUse }, { provide: RepositoryDeletions, useValue: options.deletions }] },
       endpoints: tokenEndpoints({ tokens: new TokenService({ ...options, issuer }), keys, trusted: options.trusted, refused: options.refused }),
       checks: [{ name: 'signing key', check: () => keys.check() }],
     };
@@ -41,10 +44,12 @@ export class TokensModule implements OnModuleInit, OnApplicationShutdown {
 
   async onModuleInit(): Promise<void> {
     this.lastUse.start();
+    this.deletions.start();
     await this.keys.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
+    await this.deletions.stop();
     await this.keys.stop();
     await this.lastUse.stop();
   }

@@ -36,7 +36,7 @@ export interface UserChanges {
 }
 
 const COLUMNS = `p.principal_id AS id, p.login, p.state, p.admin, p.networks, p.until, w.principal_id IS NOT NULL AS "hasPassword", p.version::int AS version, p.created_at AS "createdAt"
-  FROM access.principal p LEFT JOIN access.password w USING (principal_id) WHERE p.kind = 'user'`;
+  FROM access.principal p LEFT JOIN access.password w USING (principal_id) WHERE p.kind = 'user' AND p.state <> 'revoked'`;
 const GET: Statement = { name: 'user-get', text: `SELECT ${COLUMNS} AND p.principal_id = $1` };
 const FIND: Statement = { name: 'user-find', text: `SELECT ${COLUMNS} AND p.login = $1` };
 const LIST: Statement = { name: 'user-list', text: `SELECT ${COLUMNS} AND p.login > $1 ORDER BY p.login LIMIT $2` };
@@ -69,6 +69,11 @@ export class Users {
   /** @throws AccessRefused unknown, wrong_version, last_admin */
   setState(order: Order, id: string, state: User['state']): Promise<Outcome> {
     return this.commands.run(order, id, 'set_state', [id, 'user', state, order.expected ?? null]);
+  }
+
+  /** For good, and nobody knows any more who it was; nobody else gets the login. @throws AccessRefused unknown, wrong_version, last_admin */
+  async erase(order: Order, id: string): Promise<void> {
+    await this.commands.run(order, id, 'erase_user', [id, order.expected ?? null]);
   }
 
   async get(id: string): Promise<User | undefined> {

@@ -12,6 +12,7 @@ const FUNCTIONS: Readonly<Record<string, readonly ServiceName[]>> = {
   'access.change_organisation_v1': ['tokens'],
   'access.change_principal_v1': ['tokens'],
   'access.change_role_v1': ['tokens'],
+  'access.continue_deletions_v1': ['tokens'],
   'access.create_group_v1': ['tokens'],
   'access.create_organisation_v1': ['tokens'],
   'access.create_repository_v1': ['tokens'],
@@ -20,7 +21,10 @@ const FUNCTIONS: Readonly<Record<string, readonly ServiceName[]>> = {
   'access.define_role_v1': ['tokens'],
   'access.delete_group_v1': ['tokens'],
   'access.delete_role_v1': ['tokens'],
+  'access.delete_repository_v1': ['tokens'],
   'access.difference': [],
+  'access.erase_user_v1': ['tokens'],
+  'access.erased_hash': [],
   'access.expect_group': [],
   'access.finish_command_v1': ['tokens'],
   'access.give_grant_v1': ['tokens'],
@@ -70,8 +74,11 @@ const FUNCTIONS: Readonly<Record<string, readonly ServiceName[]>> = {
   'reg.cancel_upload_v1': ['blobs'],
   'reg.claim_upload_v1': ['blobs'],
   'reg.complete_upload_v1': ['blobs'],
+  'reg.delete_links': [],
   'reg.delete_manifest_v1': ['manifests'],
+  'reg.delete_manifests': [],
   'reg.delete_tag_v1': ['manifests'],
+  'reg.delete_tags': [],
   'reg.due_objects_v1': ['blobs'],
   'reg.ensure_repo': [],
   'reg.event_id': [],
@@ -115,7 +122,7 @@ const RELATIONS: Readonly<Record<ServiceName, readonly string[]>> = {
 /** Must fail for everybody who is not the owner. */
 const FOR_NOBODY = [
   `UPDATE es.event SET type = 'x'`, 'DELETE FROM es.event', 'TRUNCATE es.event', 'UPDATE es.log SET gpos = 0', 'DELETE FROM es.log', `UPDATE es.sealer SET epoch = 7`, 'DELETE FROM es.sealer', 'DELETE FROM es.event_0000',
-  `SELECT es.append('[]')`, 'DELETE FROM es.actor', 'SELECT value FROM reg.secret', 'SELECT * FROM access.narrowing', 'SELECT * FROM access.command', 'SELECT access.lock()', `UPDATE access.principal SET admin = true`, `INSERT INTO access.member VALUES (gen_random_uuid(), gen_random_uuid())`, 'DELETE FROM access.grant', `UPDATE access.password SET hash = ''`, `UPDATE reg.tag SET manifest_id = 1`, 'DELETE FROM reg.tag', 'DELETE FROM reg.blob', 'DELETE FROM reg.manifest',
+  `SELECT es.append('[]')`, 'DELETE FROM es.actor', 'SELECT value FROM reg.secret', 'SELECT * FROM access.narrowing', 'SELECT * FROM access.command', 'SELECT * FROM access.erased_login', 'SELECT * FROM reg.repo_deletion', 'SELECT access.lock()', `UPDATE access.principal SET admin = true`, `INSERT INTO access.member VALUES (gen_random_uuid(), gen_random_uuid())`, 'DELETE FROM access.grant', `UPDATE access.password SET hash = ''`, `UPDATE reg.tag SET manifest_id = 1`, 'DELETE FROM reg.tag', 'DELETE FROM reg.blob', 'DELETE FROM reg.manifest',
   'SELECT 1 FROM reg.blob FOR KEY SHARE', `UPDATE audit.entry SET actor = 'x'`, 'DELETE FROM audit.entry', `INSERT INTO audit.day VALUES (now(), 1, '', 1, '')`, `UPDATE audit.head SET n = 0`, 'DELETE FROM public.waybill_migrations', 'UPDATE public.waybill_rights SET migration = 0',
   'CREATE TABLE public.mine (id int)', 'CREATE TABLE reg.mine (id int)', 'CREATE TEMPORARY TABLE mine (id int)', 'CREATE SCHEMA mine', 'DROP TABLE reg.repo', 'ALTER TABLE reg.repo ADD COLUMN x int', 'CREATE ROLE mine',
   'ALTER FUNCTION reg.upload_key_v1() SECURITY INVOKER', 'CREATE INDEX ON es.event (at)',
@@ -123,7 +130,7 @@ const FOR_NOBODY = [
 const PUT = `SELECT reg.put_manifest_v1('a', false, 'sha256:a', 'm', '', NULL, NULL, NULL, '{}', '{}', '{}', '{}', '{}', false, '{}', NULL, '{}', '{}')`;
 const ACCESS = [
   'SELECT * FROM es.actor', 'SELECT * FROM access.principal', 'SELECT * FROM access.password', 'SELECT * FROM access.credential', 'SELECT * FROM access.grant', 'SELECT private_key FROM access.signing_key', 'SELECT * FROM access.refresh_token',
-  `SELECT access.create_user_v1(gen_random_uuid(), 'x', NULL, true, NULL, '{}')`, `SELECT access.give_grant_v1(gen_random_uuid(), '{}', '{}')`, `SELECT access.begin_command_v1('a', 'b', 'c')`, `SELECT access.issue_refresh_token_v1('', 'p', 0, NULL, 's', now())`,
+  `SELECT access.create_user_v1(gen_random_uuid(), 'x', NULL, true, NULL, '{}')`, `SELECT access.give_grant_v1(gen_random_uuid(), '{}', '{}')`, `SELECT access.begin_command_v1('a', 'b', 'c')`, `SELECT access.delete_repository_v1('a', '1 day', NULL, '{}')`, 'SELECT access.continue_deletions_v1(1)', `SELECT access.issue_refresh_token_v1('', 'p', 0, NULL, 's', now())`,
 ];
 const FORBIDDEN: Readonly<Record<ServiceName, readonly string[]>> = {
   blobs: [
@@ -142,7 +149,7 @@ const FORBIDDEN: Readonly<Record<ServiceName, readonly string[]>> = {
     `INSERT INTO es.event (gpos, event_id, stream_id, version, type, schema_version, tenant_id, data, meta) VALUES (1, gen_random_uuid(), 1, 1, 't', 1, 1, '{}', '{}')`,
   ],
   tokens: [
-    PUT, `SELECT reg.unlink_blob_v1('a', 'd', '{}')`, 'SELECT reg.upload_key_v1()', 'SELECT * FROM reg.tag', 'SELECT * FROM reg.content', 'SELECT es.ensure_partitions()', 'SELECT * FROM es.consumer', `INSERT INTO es.actor VALUES ('r', 'user', 'n')`,
+    PUT, `SELECT reg.unlink_blob_v1('a', 'd', '{}')`, `SELECT reg.delete_tag_v1('a', 'b', '{}')`, 'DELETE FROM reg.repo', 'SELECT * FROM audit.day', 'SELECT reg.upload_key_v1()', 'SELECT * FROM reg.tag', 'SELECT * FROM reg.content', 'SELECT es.ensure_partitions()', 'SELECT * FROM es.consumer', `INSERT INTO es.actor VALUES ('r', 'user', 'n')`,
     'SELECT access.narrow(\'{}\')', `SELECT access.append('s', NULL, 't', 1, '{}', '{}', '{}')`, 'SELECT 1 FROM access.principal FOR UPDATE', `UPDATE access.principal SET epoch = 0`, `INSERT INTO access.grant (grant_id) VALUES (gen_random_uuid())`,
     `DELETE FROM access.refresh_token`, `UPDATE access.signing_key SET state = 'active'`, `INSERT INTO access.public_repository VALUES (gen_random_uuid(), 1)`,
   ],

@@ -30,7 +30,7 @@ export async function openTokens(roles: readonly Role[], config: Config, infrast
   const { keySecret, lifetime, refreshLifetime, keyPeriod, services } = config.auth.tokens;
   const { issuer, service } = ownAuthority(config);
   const isAlone = config.database.url === undefined;
-  const { services: management, lastUse, attempts } = await openServices(infrastructure);
+  const { services: management, lastUse, attempts } = await openServices(infrastructure, config.manifests.undeleteSeconds);
   const tokens = TokensModule.register({
     issuer,
     services: [service, ...services],
@@ -45,6 +45,7 @@ export async function openTokens(roles: readonly Role[], config: Config, infrast
     failed: (err) => logger.error({ err }, 'the signing keys could not be looked at; it is tried again'),
     identities: management.identities,
     lastUse,
+    deletions: management.deletions,
     refreshTokens: new RefreshTokenTable(database, refreshLifetime),
     granting: grantingBy(management.grantSource, management.organisations),
     trusted,
@@ -53,11 +54,14 @@ export async function openTokens(roles: readonly Role[], config: Config, infrast
   return { ...tokens, endpoints: [...tokens.endpoints, managementEndpoint({ services: management, attempts, actors: new ActorTable(database), trusted })] };
 }
 
-async function openServices({ database, logger, sealer }: Infrastructure): Promise<{ readonly services: Services; readonly lastUse: LastUse; readonly attempts: Attempts }> {
+async function openServices({ database, logger, sealer }: Infrastructure, undeleteSeconds: number): Promise<{ readonly services: Services; readonly lastUse: LastUse; readonly attempts: Attempts }> {
   const access = await import('@waybill/access');
   const lastUse = new access.LastUse(database, (err) => logger.warn({ err }, 'when secrets were last used could not be noted; it is tried again'));
   const attempts = new access.Attempts({ now: () => performance.now() });
-  const services = access.openServices({ database, passwords: new access.Passwords(), lastUse, attempts, appended: () => sealer?.poke() });
+  const services = access.openServices({
+    database, passwords: new access.Passwords(), lastUse, attempts, undeleteSeconds, appended: () => sealer?.poke(),
+    failed: (err) => logger.warn({ err }, 'a repository that was deleted could not be emptied; it is tried again'),
+  });
   return { services, lastUse, attempts };
 }
 

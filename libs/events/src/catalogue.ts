@@ -7,8 +7,8 @@ import { grantChanged, grantGiven, grantRevoked, roleChanged, roleDefined, roleD
 import { groupChanged, groupCreated, groupDeleted, groupMemberAdded, groupMemberRemoved } from './group.js';
 import { manifestDeleted, manifestPushed, manifestRestored } from './manifest.js';
 import { organisationChanged, organisationCreated } from './organisation.js';
-import { robotChanged, robotCreated, robotDisabled, robotEnabled, robotRevoked, userChanged, userCreated, userDisabled, userEnabled, userPasswordChanged } from './principal.js';
-import { repositoryCreated, repositoryVisibilityChanged } from './repository.js';
+import { robotChanged, robotCreated, robotDisabled, robotEnabled, robotRevoked, userChanged, userCreated, userDisabled, userEnabled, userErased, userPasswordChanged } from './principal.js';
+import { repositoryCreated, repositoryDeleted, repositoryVisibilityChanged } from './repository.js';
 import type { RowChange } from './row-change.js';
 import { signingKeyAdded, signingKeyRotated, signingKeyWithdrawn } from './signing-key.js';
 import { epochStarted } from './system.js';
@@ -16,9 +16,9 @@ import { tagDeleted, tagMoved } from './tag.js';
 
 const DEFINITIONS = [
   repositoryCreated, blobUploaded, blobMounted, blobUnlinked, manifestPushed, manifestDeleted, manifestRestored, tagMoved, tagDeleted,
-  repositoryVisibilityChanged,
+  repositoryVisibilityChanged, repositoryDeleted,
   organisationCreated, organisationChanged,
-  userCreated, userChanged, userPasswordChanged, userDisabled, userEnabled, robotCreated, robotChanged, robotDisabled, robotEnabled, robotRevoked,
+  userCreated, userChanged, userPasswordChanged, userDisabled, userEnabled, userErased, robotCreated, robotChanged, robotDisabled, robotEnabled, robotRevoked,
   credentialIssued, credentialRevoked,
   groupCreated, groupChanged, groupMemberAdded, groupMemberRemoved, groupDeleted,
   grantGiven, grantChanged, grantRevoked, roleDefined, roleChanged, roleDeleted,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { instant, networks, uuid } from './envelope.js';
 import { defineRegistryEvent } from './event-definition.js';
 import { narrowed, narrows } from './narrows.js';
-import { set } from './row-change.js';
+import { remove, set } from './row-change.js';
 import type { RowChange } from './row-change.js';
 
 // Logins and names of people are personal data: they are in es.actor, whose `ref` is the id of the principal.
@@ -75,6 +75,15 @@ export const robotDisabled = stateEvent('RobotDisabled', 'disabled');
 export const robotEnabled = stateEvent('RobotEnabled', 'active');
 /** The robot is gone for good. Another one may have its login. */
 export const robotRevoked = stateEvent('RobotRevoked', 'revoked');
+
+/** The user is gone for good, and with this event everything that said who it was: its row of es.actor, its login and its password. Nobody else gets the login. */
+export const userErased = defineRegistryEvent({
+  type: 'UserErased',
+  schema_version: 1,
+  data: z.object({ principal: uuid, narrows }),
+  stream,
+  evolve: ({ data, version }) => [set('principal', data.principal, { state: 'revoked', version }), remove('password', data.principal), ...narrowed(data.narrows)],
+});
 
 function stateEvent<Type extends string>(type: Type, state: string) {
   return defineRegistryEvent({

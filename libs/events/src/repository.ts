@@ -22,3 +22,15 @@ export const repositoryVisibilityChanged = defineEvent({
   stream: (_data, repoId) => `repo-${repoId}`,
   evolve: ({ repo_id, data }) => [data.after === 'public' ? set('public_repository', repo_id, {}) : remove('public_repository', repo_id), ...narrowed(data.narrows)],
 });
+
+/**
+ * The repository is not there any more, and a later one of its name is another one. What was in it goes by events of its own that follow; `purge_after` (UTC): so long
+ * its manifests keep what an undelete needs. A public one takes something away from everybody in its organisation.
+ */
+export const repositoryDeleted = defineEvent({
+  type: 'RepositoryDeleted',
+  schema_version: 1,
+  data: z.object({ name: z.string().min(1), tenant: z.string().min(1), visibility, purge_after: z.iso.datetime(), narrows }),
+  stream: (_data, repoId) => `repo-${repoId}`,
+  evolve: ({ repo_id, data }) => [remove('repo', repo_id), ...(data.visibility === 'public' ? [remove('public_repository', repo_id)] : []), ...narrowed(data.narrows)],
+});

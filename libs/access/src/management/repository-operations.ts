@@ -68,6 +68,20 @@ export const REPOSITORY_OPERATIONS: readonly Operation[] = [
     },
   }),
   operation({
+    id: 'deleteRepository', method: 'DELETE', path: '/repositories/{name+}', status: 204, conditional: 'both',
+    summary: 'Deletes a repository with all that is in it. For those who may manage it and delete all of it. A push of the name makes a new one, once the old one is empty.',
+    run: async (call) => {
+      if (!isRepositoryName(call.params.name)) throw notFound();
+      const allowed = await allowedOf(call, organisationOf(call.params.name), call.params.name, ['list', 'pull', 'delete', 'manage']);
+      // of a request that is repeated under its key the repository is gone already
+      const isRepeatable = call.order.idempotency !== undefined && allowed.includes('delete') && allowed.includes('manage');
+      if (allowed.length === 0 || (!isRepeatable && (await call.services.repositories.find(call.params.name)) === undefined)) throw notFound();
+      if (!allowed.includes('delete') || !allowed.includes('manage')) throw forbidden('you may not both manage this repository and delete what is in it');
+      await call.services.repositories.delete(call.order, call.params.name);
+      return {};
+    },
+  }),
+  operation({
     id: 'explainAccess', method: 'GET', path: '/access:explain', status: 200, result: explanation,
     summary: 'Whether somebody may do something, which grant decides, and what the grants that came near lack. About yourself, or for those who manage the organisation. Says nothing of whether the repository is there.',
     query: z.strictObject({

@@ -15,6 +15,7 @@ import { Principals } from '../local/principals.js';
 import { Organisations } from '../organisations.js';
 import type { Passwords } from '../password.js';
 import { Repositories } from '../repositories.js';
+import { RepositoryDeletions } from '../repository-deletions.js';
 import { Robots } from '../robots.js';
 import { SlowedIdentityProvider } from '../slowed-identity-provider.js';
 import { SqlGrantSource } from '../sql-grant-source.js';
@@ -37,6 +38,8 @@ export interface Services {
   readonly principals: Principals;
   readonly history: AccessHistory;
   readonly audit: AuditReader;
+  /** Runs while the application does. */
+  readonly deletions: RepositoryDeletions;
 }
 
 export interface ServicesOptions {
@@ -46,11 +49,17 @@ export interface ServicesOptions {
   readonly attempts: Attempts;
   /** Called after each change that committed. */
   readonly appended: () => void;
+  /** Seconds for which a deleted manifest keeps what an undelete needs. */
+  readonly undeleteSeconds: number;
+  /** Told of a step of a deletion that failed; it is tried again. */
+  readonly failed?: (error: unknown) => void;
 }
 
-export function openServices({ database, passwords, lastUse, attempts, appended }: ServicesOptions): Services {
+export function openServices({ database, passwords, lastUse, attempts, appended, undeleteSeconds, failed }: ServicesOptions): Services {
   const commands = new Commands(database, appended);
+  const deletions = new RepositoryDeletions(database, { appended, ...(failed === undefined ? {} : { failed }) });
   return {
+    deletions,
     users: new Users(commands, passwords),
     robots: new Robots(commands),
     credentials: new Credentials(commands),
@@ -58,7 +67,7 @@ export function openServices({ database, passwords, lastUse, attempts, appended 
     groups: new Groups(commands),
     roles: new CustomRoles(commands),
     grants: new Grants(commands),
-    repositories: new Repositories(commands),
+    repositories: new Repositories(commands, { deletions, undeleteSeconds }),
     grantSource: new SqlGrantSource(database),
     identities: new SlowedIdentityProvider(new LocalIdentityProvider(database, passwords, lastUse), attempts),
     principals: new Principals(database, lastUse),

@@ -76,6 +76,16 @@ export const USER_OPERATIONS: readonly Operation[] = [
     },
   }),
   operation({
+    id: 'eraseUser', method: 'DELETE', path: '/users/{user}', status: 204, conditional: 'both',
+    summary: 'Ends a user for good and forgets who it was: events and the audit go on naming an id that is nobody\'s. Nobody else gets the login. Takes effect within seconds. For admins.',
+    run: async (call) => {
+      requirePerson(call);
+      requireAdmin(call);
+      await call.services.users.erase(call.order, call.params.user);
+      return {};
+    },
+  }),
+  operation({
     id: 'listUserTokens', method: 'GET', path: '/users/{user}/tokens', summary: 'The personal tokens of a user. For admins.', status: 200, result: z.object({ items: z.array(credential) }),
     run: async (call) => {
       requireAdmin(call);

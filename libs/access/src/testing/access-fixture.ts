@@ -9,6 +9,7 @@ import { Groups } from '../groups.js';
 import { Organisations } from '../organisations.js';
 import { Passwords } from '../password.js';
 import { Repositories } from '../repositories.js';
+import { RepositoryDeletions } from '../repository-deletions.js';
 import { Robots } from '../robots.js';
 import { Users } from '../users.js';
 
@@ -45,7 +46,7 @@ export async function accessFixture(memory = 64): Promise<AccessFixture> {
     groups: new Groups(commands),
     grants: new Grants(commands),
     roles: new CustomRoles(commands),
-    repositories: new Repositories(commands),
+    repositories: new Repositories(commands, { deletions: new RepositoryDeletions(database, { appended: () => undefined }), undeleteSeconds: 3600 }),
   };
 }
 

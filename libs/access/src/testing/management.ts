@@ -49,7 +49,7 @@ export async function startManagement(): Promise<ManagementUnderTest> {
   const attempts = new Attempts({ now: () => performance.now() });
   const passwords = new Passwords(CHEAP);
   await new Users(new Commands(db.database), passwords).create({ meta: {} }, { login: 'root', password: PASSWORD, admin: true });
-  const services = openServices({ database: db.database, passwords, lastUse, attempts, appended: () => undefined });
+  const services = openServices({ database: db.database, passwords, lastUse, attempts, appended: () => undefined, undeleteSeconds: 3600 });
   const http: RunningHttp = await startHttp({
     module: class {}, handlers: {}, guard: () => undefined, logger, metrics: new Metrics(), checks: [], address: { host: '127.0.0.1', port: 0 },
     endpoints: [managementEndpoint({ services, attempts, actors: new ActorTable(db.database), trusted: new TrustedProxies([]) })],

@@ -48,6 +48,9 @@ export class AccessHistory {
     await this.call('set_password', alice, '$argon2id$another', null);
     await this.call('set_state', bob, 'user', 'disabled', 1);
     await this.call('set_state', bob, 'user', 'active', 2);
+    const eve = await this.user('eve', true);
+    await this.call('set_password', eve, '$argon2id$a-third', null);
+    await this.call('erase_user', eve, null);
     const [ci, gone] = [await this.robot('acme', 'ci'), await this.robot('acme', 'gone')];
     await this.call('change_principal', ci, 'robot', JSON.stringify({ description: null, until: '2098-01-01T00:00:00.5Z' }), null);
     for (const state of ['disabled', 'active', 'revoked']) await this.call('set_state', gone, 'robot', state, null);

@@ -93,7 +93,20 @@ export class PushHistory {
     await this.push(app, 'gone', { blobs: [config, layer], tags: ['back'] });
     const alone = await this.push('single', 'alone', { children: [absent], tags: ['only'] });
     await this.deleteManifest('single', alone);
-    await new AccessHistory(this.sql).everything('acme/other');
+    const access = new AccessHistory(this.sql);
+    await access.everything('acme/other');
+    await this.push('acme/dropped', 'dropped', { blobs: [await this.upload('acme/dropped', 'config')], subject: absent.digest, tags: ['1.0'] });
+    await access.call('set_visibility', 'acme/dropped', 'public', null);
+    await this.deleteRepository('acme/dropped');
+    await this.push('acme/dropped', 'dropped', { tags: ['2.0'] });
+  }
+
+  /** As the product does it: what is in it goes in steps, once nobody is left who may have found it. */
+  async deleteRepository(repository: string): Promise<void> {
+    await new AccessHistory(this.sql).call('delete_repository', repository, '7 days', null);
+    for (let outcome = 'more'; outcome !== 'none';) {
+      [{ outcome } = { outcome: 'none' }] = await this.sql<{ outcome: string }>('SELECT access.continue_deletions_v1(2) AS outcome');
+    }
   }
 }
 

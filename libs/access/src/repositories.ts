@@ -18,7 +18,7 @@ export interface RepositorySettings {
 const COLUMNS = `r.name, CASE WHEN p.repo_id IS NULL THEN 'private' ELSE 'public' END AS visibility, s.version::int AS version, r.created_at AS "createdAt"
   FROM reg.repo r JOIN es.stream s ON s.name = 'repo-' || r.repo_id LEFT JOIN access.public_repository p ON p.repo_id = r.repo_id`;
 const FIND: Statement = { name: 'repository-settings-find', text: `SELECT ${COLUMNS} WHERE r.name = $1` };
-const LIST: Statement = { name: 'repository-settings-list', text: `SELECT ${COLUMNS} WHERE r.name > $1 AND ($2 = '' OR r.name = $2 OR starts_with(r.name, $2 || '/')) ORDER BY r.name LIMIT $3` };
+const LIST: Statement = { name: 'repository-settings-list', text: `SELECT ${COLUMNS} WHERE r.name > $1 AND ($2 = '' OR $2 = CASE WHEN strpos(r.name, '/') = 0 THEN 'library' ELSE split_part(r.name, '/', 1) END) ORDER BY r.name LIMIT $3` };
 const CREATE: Statement = { name: 'repository-create', text: 'SELECT access.create_repository_v1($1, $2) AS made' };
 
 export interface RepositoriesOptions {

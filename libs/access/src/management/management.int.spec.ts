@@ -149,6 +149,13 @@ describe('the management API', () => {
     expect((await api.as('alice')('PATCH', '/repositories/acme/secret/plans', { body: { visibility: 'private' } })).status).toBe(403);
   });
 
+  it('lists as those of library what has one segment, and no organisation has its own name for a repository', async () => {
+    for (const name of ['acme', 'library/one', 'acmes/two']) expect((await root('POST', '/repositories', { body: { name } })).status).toBe(201);
+    const names = async (organisation: string): Promise<readonly string[]> => z.object({ items: z.array(z.object({ name: z.string() })) }).parse((await root('GET', `/repositories?organisation=${organisation}`)).body).items.map(({ name }) => name);
+    expect([await names('library'), await names('acmes')]).toEqual([['acme', 'library/one'], ['acmes/two']]);
+    expect(await names('acme')).not.toContain('acme');
+  });
+
   it('changes only the version that If-Match names, and says which there is', async () => {
     const group = await made(root('POST', '/organisations/-/groups', { body: { name: 'everyone-here' } }));
     const path = `/organisations/-/groups/${group}`;

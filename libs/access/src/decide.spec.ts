@@ -81,10 +81,22 @@ describe('decide', () => {
   });
 
   it('a public repository is pulled and listed by everybody, and changed by nobody for that', () => {
-    const everything = grant({ subject: everybody, actions: ['pull', 'push', 'overwrite', 'delete', 'list', 'manage'] });
+    const everything = grant({ subject: everybody, actions: ['pull', 'push', 'overwrite', 'delete', 'list', 'manage', 'audit'] });
     const may = (asker: Asker): string[] => everything.actions.filter((action) => allows({ asker, action, tag: 'v1' }, everything));
     expect(may(ANONYMOUS)).toEqual(['pull', 'list']);
     expect(may(bob)).toEqual(['pull', 'list']);
+  });
+
+  it('what is denied to everybody is denied to whoever has a grant of their own, writes too', () => {
+    for (const action of ['pull', 'push', 'overwrite', 'delete', 'list', 'manage', 'audit'] as const) {
+      expect([action, allows({ action }, grant({ actions: [action] }), deny({ subject: everybody, actions: [action] }))]).toEqual([action, false]);
+    }
+  });
+
+  it('names the five allows that came nearest, the nearest first', () => {
+    const far = Array.from({ length: 6 }, (_, i) => grant({ id: `far-${i}`, subject: { kind: 'principal', id: 'zoe' }, repositories: 'acme/db', actions: ['list'] }));
+    const near = grant({ id: 'near', actions: ['push'] });
+    expect(decide(question(), [...far, near, deny({ actions: ['push'] })]).near.map(({ grant: { id } }) => id)).toEqual(['near', 'far-0', 'far-1', 'far-2', 'far-3']);
   });
 
   it('whoever did not log in is not the principal of an empty id', () => {

@@ -91,6 +91,22 @@ describe('a token', () => {
     expect(await refusalOf(token, by)).toContain('signed');
   });
 
+  it('of another server names no principal of ours, whatever it says', async () => {
+    const waybill = { principal: '018f4e1a-7b3c-4d21-9c0e-000000000001', kind: 'user', epoch: 0 };
+    const { claims } = await verifier().verify(issuer.issue({ waybill }));
+    expect(claims.waybill).toBeUndefined();
+    expect((await verifier({ own: true }).verify(issuer.issue({ waybill }))).claims.waybill).toEqual(waybill);
+  });
+
+  it('of our own says whose it is: without that it could not be taken back', async () => {
+    expect(await refusalOf(issuer.issue(), verifier({ own: true }))).toContain('right form');
+  });
+
+  it.each(['=', '\n', ' ', '!', '%'])('has one text: with %j in it, it is another one and refused', async (more) => {
+    const token = issuer.issue();
+    for (const other of [token + more, more + token, token.replace('.', `${more}.`)]) expect(await refusalOf(other)).toContain('not a JWT');
+  });
+
   it('is remembered and never looked at again, and one that was refused is not', async () => {
     const by = verifier();
     const token = issuer.issue();

@@ -3,7 +3,7 @@ import { sqlState } from '@waybill/platform';
 import type { Sql } from '@waybill/platform';
 import { AccessHistory } from './access-history.js';
 
-const META = JSON.stringify({ repo_name: 'library/app', request_id: 'history', auth_kind: 'anonymous', client: { ua: 'spec', ip_ref: null } });
+const metaOf = (repository: string): string => JSON.stringify({ repo_name: repository, request_id: 'history', auth_kind: 'anonymous', client: { ua: 'spec', ip_ref: null } });
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 
@@ -26,16 +26,16 @@ export class PushHistory {
 
   async upload(repository: string, text: string): Promise<Pushed> {
     const blob = describe(Buffer.from(text));
-    await this.sql('SELECT reg.link_blob($1, false, $2, $3, $4, now(), $5)', [repository, blob.digest, blob.size, randomUUID(), META]);
+    await this.sql('SELECT reg.link_blob($1, false, $2, $3, $4, now(), $5)', [repository, blob.digest, blob.size, randomUUID(), metaOf(repository)]);
     return blob;
   }
 
   async mount(repository: string, from: string, blob: Pushed): Promise<void> {
-    await this.sql('SELECT reg.mount_blob_v1($1, false, $2, $3, $4)', [repository, blob.digest, from, META]);
+    await this.sql('SELECT reg.mount_blob_v1($1, false, $2, $3, $4)', [repository, blob.digest, from, metaOf(repository)]);
   }
 
   unlink(repository: string, blob: Pushed): Promise<object[]> {
-    return this.sql('SELECT reg.unlink_blob_v1($1, $2, $3)', [repository, blob.digest, META]);
+    return this.sql('SELECT reg.unlink_blob_v1($1, $2, $3)', [repository, blob.digest, metaOf(repository)]);
   }
 
   /** `text` stands for the manifest's bytes: what decides is what the arguments say is in them. */
@@ -51,7 +51,7 @@ export class PushHistory {
         p_subject => $6, p_descriptor => '{}', p_blobs => $7, p_blob_sizes => $8, p_children => $9, p_child_sizes => $10, p_sparse => true, p_tags => $11,
         p_expected => NULL, p_data => $12, p_meta => $13, p_external => $14)`,
       [repository, manifest.digest, data.media_type, bytes, data.artifact_type, subject, held.map(({ digest }) => digest), held.map(({ size }) => size),
-        listed.map(({ digest }) => digest), listed.map(({ size }) => size), tags.toSorted(), JSON.stringify(data), META, external.map(({ digest }) => digest).toSorted()],
+        listed.map(({ digest }) => digest), listed.map(({ size }) => size), tags.toSorted(), JSON.stringify(data), metaOf(repository), external.map(({ digest }) => digest).toSorted()],
     ));
     const outcome = String(row?.outcome);
     if (!['pushed', 'unchanged'].includes(outcome)) throw new Error(`the push of ${text} answered ${outcome}; expected pushed or unchanged`);
@@ -59,11 +59,11 @@ export class PushHistory {
   }
 
   deleteTag(repository: string, tag: string): Promise<object[]> {
-    return this.sql('SELECT reg.delete_tag_v1($1, $2, $3)', [repository, tag, META]);
+    return this.sql('SELECT reg.delete_tag_v1($1, $2, $3)', [repository, tag, metaOf(repository)]);
   }
 
   deleteManifest(repository: string, manifest: Pushed): Promise<object[]> {
-    return this.sql(`SELECT outcome FROM reg.delete_manifest_v1($1, $2, interval '7 days', $3)`, [repository, manifest.digest, META]);
+    return this.sql(`SELECT outcome FROM reg.delete_manifest_v1($1, $2, interval '7 days', $3)`, [repository, manifest.digest, metaOf(repository)]);
   }
 
   /** Every event of the catalogue, in the orders in which they meet. */
@@ -103,7 +103,7 @@ export class PushHistory {
 
   /** As the product does it: what is in it goes in steps, once nobody is left who may have found it. */
   async deleteRepository(repository: string): Promise<void> {
-    await new AccessHistory(this.sql).call('delete_repository', repository, '7 days', null);
+    await this.sql(`SELECT access.delete_repository_v1($1, '7 days', NULL, $2)`, [repository, metaOf(repository)]);
     for (let outcome = 'more'; outcome !== 'none';) {
       [{ outcome } = { outcome: 'none' }] = await this.sql<{ outcome: string }>('SELECT access.continue_deletions_v1(2) AS outcome');
     }

@@ -1,4 +1,4 @@
-import { Commands, Credentials, Grants, Passwords, Robots, Users } from '@waybill/access';
+import { Commands, Credentials, Grants, Passwords, Repositories, Robots, Users } from '@waybill/access';
 import { PgDatabase } from '@waybill/platform';
 import { RegistryProcess, startSplitRegistry, type RegistryUnderTest } from '@waybill/testing';
 import { testDatabase } from '@waybill/testing/postgres';
@@ -16,6 +16,7 @@ export interface SecuredRegistry {
   readonly robots: Robots;
   readonly credentials: Credentials;
   readonly grants: Grants;
+  readonly repositories: Repositories;
   close(): Promise<void>;
 }
 
@@ -30,6 +31,7 @@ async function secured({ registry, replicas, databaseUrl, end }: Started): Promi
     robots: new Robots(commands),
     credentials: new Credentials(commands),
     grants: new Grants(commands),
+    repositories: new Repositories(commands),
     close: async () => {
       await database.close();
       await end();
@@ -42,15 +44,24 @@ async function startOne(settings: Readonly<Record<string, string>>): Promise<Sec
   return secured({ registry, replicas: [registry], databaseUrl: await registry.databaseUrl(), end: () => registry.stop() });
 }
 
-async function startSplit(settings: Readonly<Record<string, string>>): Promise<SecuredRegistry> {
+/** @param gatewaySettings of the gateway, beside those of every process */
+async function startSplit(settings: Readonly<Record<string, string>>, gatewaySettings: Readonly<Record<string, string>> = {}): Promise<SecuredRegistry> {
   const database = await testDatabase({ migrated: false });
-  const registry = await startSplitRegistry({ databaseUrl: database.url, adminPassword: ADMIN_PASSWORD, settings });
+  const registry = await startSplitRegistry({ databaseUrl: database.url, adminPassword: ADMIN_PASSWORD, settings, gatewaySettings });
   const end = async (): Promise<void> => {
     await registry.stop();
     await database.close();
   };
   return secured({ registry, replicas: [...registry.blobs, ...registry.manifests], databaseUrl: database.url, end });
 }
+
+const FORWARDED = { WAYBILL_HTTP_TRUSTED_PROXIES: '127.0.0.1', WAYBILL_HTTP_TRUST_CLIENT_CERT: 'true' };
+
+/** Both topologies, where certificates log in: the one process, or the gateway, has the settings of TLS and believes no proxy. */
+export const CERTIFIED: readonly (readonly [string, (tls: Readonly<Record<string, string>>, certificates: Readonly<Record<string, string>>) => Promise<SecuredRegistry>])[] = [
+  ['one process', (tls, certificates) => startOne({ ...tls, ...certificates })],
+  ['two replicas of each service behind a gateway', (tls, certificates) => startSplit({ ...certificates, ...FORWARDED }, { ...tls, WAYBILL_HTTP_TRUSTED_PROXIES: '', WAYBILL_HTTP_TRUST_CLIENT_CERT: 'false' })],
+];
 
 /** Both topologies. */
 export const SECURED: readonly (readonly [string, (settings?: Readonly<Record<string, string>>) => Promise<SecuredRegistry>])[] = [

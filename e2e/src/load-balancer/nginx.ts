@@ -9,6 +9,8 @@ import type { Deployment, RunningLoadBalancer } from './load-balancer.js';
 export interface NginxTls {
   readonly certFile: string;
   readonly keyFile: string;
+  /** Who may have signed the certificates of clients; they are not asked for one without it. */
+  readonly clientCaFile?: string;
 }
 
 /**
@@ -19,7 +21,7 @@ export async function startNginx(binary: string, { gateway, blobs, nameServer = 
   const folder = await temporaryFolder('nginx');
   const address = `127.0.0.1:${await freePort()}`;
   await copyFile(join(process.cwd(), 'deploy/nginx/nginx.conf'), join(folder.path, 'nginx.conf'));
-  const listening = tls === undefined ? [`listen ${address};`] : [withoutPlaces(), `listen ${address} ssl;`, `ssl_certificate ${tls.certFile};`, `ssl_certificate_key ${tls.keyFile};`];
+  const listening = tls === undefined ? [`listen ${address};`] : [withoutPlaces(tls.clientCaFile), `listen ${address} ssl;`, `ssl_certificate ${tls.certFile};`, `ssl_certificate_key ${tls.keyFile};`];
   const settings = [`resolver ${nameServer} valid=1s ipv6=off;`, 'resolver_timeout 2s;', `set $gateway ${gateway};`, `set $blobs ${blobs};`];
   await writeFile(join(folder.path, 'deployment.conf'), [...listening, ...settings, ''].join('\n'));
   const child = new RunningChild({ command: binary, arguments: ['-p', folder.path, '-e', 'stderr', '-c', join(folder.path, 'nginx.conf'), '-g', `daemon off;${process.getuid?.() === 0 ? ' user root;' : ''}`] });
@@ -36,8 +38,11 @@ export async function startNginx(binary: string, { gateway, blobs, nameServer = 
   return { baseUrl: `${tls === undefined ? 'http' : 'https'}://${address}`, logs: () => child.output, stop };
 }
 
-function withoutPlaces(): string {
-  return readFileSync(join(process.cwd(), 'deploy/nginx/deployment-tls.conf'), 'utf8').replaceAll(/^(?:listen|resolver|resolver_timeout|set|ssl_certificate|ssl_certificate_key) .*$/gm, '');
+/** What stands there as an example of client certificates is in force where an authority is given. */
+function withoutPlaces(clientCaFile?: string): string {
+  const file = readFileSync(join(process.cwd(), 'deploy/nginx/deployment-tls.conf'), 'utf8');
+  const settings = clientCaFile === undefined ? file : file.replace(/^#(ssl_client_certificate) .*$/m, `$1 ${clientCaFile};`).replace(/^#(ssl_verify_client .*)$/m, '$1');
+  return settings.replaceAll(/^(?:listen|resolver|resolver_timeout|set|ssl_certificate|ssl_certificate_key) .*$/gm, '');
 }
 
 async function refuses(address: string): Promise<boolean> {

@@ -11,7 +11,9 @@ import { RawConnection, temporaryFolder } from '@waybill/testing';
 import type { TemporaryFolder } from '@waybill/testing';
 import { Actors } from './actors.js';
 import { basicGuard } from './basic-guard.js';
+import type { AccessEntry } from './claims.js';
 import { HtpasswdIdentityProvider } from './htpasswd/htpasswd-identity-provider.js';
+import { LookedUpRights } from './looked-up-rights.js';
 
 class ActorsInHand extends Actors {
   refOf(kind: string, login: string): Promise<string> {
@@ -26,6 +28,7 @@ describe('the guard of an htpasswd file', () => {
   let identities: HtpasswdIdentityProvider;
   let server: Server;
   const callers: Caller[] = [];
+  const granted: AccessEntry[] = [];
   const users = (): string => join(folder.path, 'users');
 
   beforeAll(async () => {
@@ -39,7 +42,12 @@ describe('the guard of an htpasswd file', () => {
     };
     const controller = new FrontController({
       handlers: { ping: answer, putManifest: answer, deleteManifest: answer, listRepositories: answer },
-      guard: basicGuard({ identities, actors: new ActorsInHand(), trusted: new TrustedProxies([]) }),
+      guard: basicGuard({
+        identities, actors: new ActorsInHand(), trusted: new TrustedProxies([]),
+        // what a certificate would say
+        certificates: { certified: ({ request: { headers } }) => (typeof headers['x-named'] === 'string' ? { login: headers['x-named'], expires: new Date() } : undefined), find: (login) => identities.find(login) },
+        grants: { decide: () => granted.length > 0, rights: new LookedUpRights({ find: (login) => identities.find(login), granting: () => Promise.resolve({ access: granted }) }) },
+      }),
       observe: () => undefined,
       report: () => undefined,
     });
@@ -58,8 +66,9 @@ describe('the guard of an htpasswd file', () => {
     const address = server.address();
     return typeof address === 'object' && address !== null ? `http://127.0.0.1:${address.port}` : '';
   };
-  const send = async (authorization?: string, path = '/v2/', method = 'GET') => {
-    const response = await fetch(`${url()}${path}`, { method, ...(authorization === undefined ? {} : { headers: { Authorization: authorization } }) });
+  const send = async (authorization?: string, path = '/v2/', method = 'GET', named?: string) => {
+    const headers = { ...(authorization === undefined ? {} : { Authorization: authorization }), ...(named === undefined ? {} : { 'X-Named': named }) };
+    const response = await fetch(`${url()}${path}`, { method, headers });
     await response.arrayBuffer();
     return { status: response.status, challenge: response.headers.get('WWW-Authenticate') };
   };
@@ -84,6 +93,32 @@ describe('the guard of an htpasswd file', () => {
   ])('refuses %s, in the same words as all others', async (_, authorization) => {
     expect(await send(authorization)).toEqual({ status: 401, challenge: 'Basic realm="Waybill"' });
     expect(callers).toEqual([]);
+  });
+
+  it('lets a user in whom a certificate names, where the request brings no login of its own', async () => {
+    expect((await send(undefined, '/v2/', 'GET', 'alice')).status).toBe(200);
+    expect((await send(basic('bob:ünïcödé'), '/v2/', 'GET', 'alice')).status).toBe(200);
+    expect(callers.map(({ principal }) => principal)).toEqual(['htpasswd:alice', 'htpasswd:bob']);
+    expect(await send(basic('bob:wrong'), '/v2/', 'GET', 'alice')).toEqual({ status: 401, challenge: 'Basic realm="Waybill"' });
+  });
+
+  it('asks for a login where a certificate names nobody of the file, as where there is none', async () => {
+    const answers = await Promise.all([{ 'X-Named': 'mallory' }, {}].map(async (headers) => (await fetch(`${url()}/v2/a/manifests/v1`, { headers })).text()));
+    expect(await send(undefined, '/v2/a/manifests/v1', 'GET', 'mallory')).toEqual({ status: 401, challenge: 'Basic realm="Waybill"' });
+    expect(answers[0]).toBe(answers[1]);
+  });
+
+  it('lets users do what grants allow once there are some, and refuses the rest by 403', async () => {
+    const alice = basic('alice:pass:with:colons');
+    granted.push({ type: 'repository', name: 'a', actions: ['pull', 'push'] });
+    try {
+      expect((await send(alice, '/v2/')).status).toBe(200);
+      expect((await send(alice, '/v2/a/manifests/v1', 'PUT')).status).toBe(200);
+      expect(callers.at(-1)).toMatchObject({ principal: 'htpasswd:alice', actor: 'ref of htpasswd alice' });
+      for (const [method, path] of [['DELETE', '/v2/a/manifests/v1'], ['PUT', '/v2/b/manifests/v1'], ['GET', '/v2/_catalog']] as const) expect([method, await send(alice, path, method)]).toEqual([method, { status: 403, challenge: null }]);
+    } finally {
+      granted.splice(0);
+    }
   });
 
   it('refuses two headers, though one of them is right', async () => {

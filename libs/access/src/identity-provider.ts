@@ -34,4 +34,12 @@ export abstract class IdentityProvider {
    * @throws OciError TOOMANYREQUESTS (429 with Retry-After) where too many attempts failed; DependencyUnavailable
    */
   abstract identify(attempt: Attempt): Promise<Identity | undefined>;
+
+  /**
+   * Who it is, where the secret is known to be right without a look at anything that takes time; undefined also where it may be right. Nobody learns a secret by
+   * asking here, so it is not slowed down. An adapter that remembers nothing leaves it as it is.
+   */
+  recall(_attempt: Attempt): Identity | undefined {
+    return undefined;
+  }
 }

@@ -1,4 +1,4 @@
-import type { Statement } from '@waybill/platform';
+import type { Database, Statement } from '@waybill/platform';
 import { EVERY_ORGANISATION } from './claims.js';
 import { pageOf } from './commands.js';
 import type { Commands, Order, Outcome, Page } from './commands.js';
@@ -21,11 +21,16 @@ const FIND: Statement = {
   name: 'organisation-find',
   text: `SELECT t.name, o.networks, coalesce(o.version, 0)::int AS version FROM reg.tenant t LEFT JOIN access.organisation o USING (tenant_id) WHERE t.name = $1`,
 };
-const EPOCHS: Statement = {
-  name: 'organisation-epochs',
-  text: `SELECT q.name, coalesce((SELECT o.epoch FROM access.organisation_epoch o WHERE o.tenant_id = CASE q.name WHEN '${EVERY_ORGANISATION}' THEN 0 ELSE
-      (SELECT t.tenant_id FROM reg.tenant t WHERE t.name = q.name) END), 0) AS epoch FROM unnest($1::text[]) q(name)`,
-};
+const EPOCHS: Statement = { name: 'organisation-epochs', text: 'SELECT name, epoch FROM access.organisation_epochs_v1($1)' };
+
+/**
+ * The claim `organisations` of a token. To be read before the grants are: what everybody loses in between then costs a token that is refused once, and
+ * the other way round it would leave one that is not.
+ */
+export async function readEpochs(database: Database, names: readonly string[]): Promise<Readonly<Record<string, number>>> {
+  const rows = await database.sql<{ name: string; epoch: number }>(EPOCHS, [[...new Set([...names, EVERY_ORGANISATION])]]);
+  return Object.fromEntries(rows.map(({ name, epoch }) => [name, epoch]));
+}
 
 export class Organisations {
   constructor(private readonly commands: Commands) {}
@@ -53,12 +58,8 @@ export class Organisations {
     return pageOf(await this.commands.database.sql<Organisation>(LIST, [last, limit + 1]), limit, ({ name }) => name);
   }
 
-  /**
-   * The claim `organisations` of a token. To be read before the grants are: what everybody loses in between then costs a token that is refused once, and
-   * the other way round it would leave one that is not.
-   */
-  async epochs(names: readonly string[]): Promise<Readonly<Record<string, number>>> {
-    const rows = await this.commands.database.sql<{ name: string; epoch: number }>(EPOCHS, [[...new Set([...names, EVERY_ORGANISATION])]]);
-    return Object.fromEntries(rows.map(({ name, epoch }) => [name, epoch]));
+  /** See readEpochs. */
+  epochs(names: readonly string[]): Promise<Readonly<Record<string, number>>> {
+    return readEpochs(this.commands.database, names);
   }
 }

@@ -20,6 +20,8 @@ export interface ScopeGuardOptions {
   readonly revocations: Revocations;
   readonly actors: Actors;
   readonly askAgain: AskAgain;
+  /** Asked about a request without a token: what its client may do who has shown in another way who it is. Undefined where it has not. */
+  readonly vouched?: (request: OciRequest, exchange: Exchange) => Promise<VerifiedToken | undefined> | undefined;
 }
 
 /** Seconds after which a process that heard nothing of revocations takes no token of ours any more. */
@@ -41,7 +43,7 @@ export function scopeGuard(options: ScopeGuardOptions): Guard {
 function tokenOf(request: OciRequest, exchange: Exchange, options: ScopeGuardOptions): VerifiedToken | Promise<VerifiedToken> {
   const authorization = authorizationOf(exchange.request);
   const refuse = (message: string, error?: ChallengeError): Error => challenged(request, exchange, options, message, error);
-  if (authorization.kind === 'none') throw refuse('this registry needs a token: log in, or let the client get one from the realm of the challenge');
+  if (authorization.kind === 'none') return vouchedFor(request, exchange, options);
   if (authorization.kind === 'malformed') throw refuse(authorization.reason, 'invalid_token');
   if (authorization.kind === 'basic') throw refuse('send login and password to the realm of the challenge, and its token here', 'invalid_token');
   const invalid = (error: unknown): unknown => (error instanceof InvalidToken ? refuse(error.message, 'invalid_token') : error);
@@ -51,6 +53,20 @@ function tokenOf(request: OciRequest, exchange: Exchange, options: ScopeGuardOpt
   } catch (error) {
     throw invalid(error);
   }
+}
+
+/**
+ * A certificate of the client in the place of a token. Not on `/v2/` itself, where clients learn that there are tokens: one that has a login beside its
+ * certificate would never use it. Nobody learns whether a certificate names somebody.
+ */
+function vouchedFor(request: OciRequest, exchange: Exchange, options: ScopeGuardOptions): Promise<VerifiedToken> {
+  const refused = (): Error => challenged(request, exchange, options, 'this registry needs a token: log in, or let the client get one from the realm of the challenge');
+  const vouched = request.kind === 'ping' ? undefined : options.vouched?.(request, exchange);
+  if (vouched === undefined) throw refused();
+  return vouched.then((found) => {
+    if (found === undefined) throw refused();
+    return found;
+  });
 }
 
 function admit(request: OciRequest, exchange: Exchange, token: VerifiedToken, options: ScopeGuardOptions): void | Promise<void> {

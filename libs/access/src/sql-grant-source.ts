@@ -4,22 +4,7 @@ import { GrantSource } from './grant.js';
 import type { Action, Grant, Subject } from './grant.js';
 import { BUILT_IN_ROLES } from './role.js';
 
-// A robot has what its groups are granted in its own organisation only, whatever a group of people is granted elsewhere. Grants of everybody have the subject ''.
-const GRANTS: Statement = {
-  name: 'grants-for',
-  text: `WITH organisation AS (SELECT t.tenant_id, t.name FROM reg.tenant t WHERE t.name = ANY ($2)),
-      me AS (SELECT p.tenant_id FROM access.principal p WHERE p.principal_id::text = $1 AND p.kind = 'robot')
-    SELECT g.grant_id AS id, o.name AS organisation, g.subject_kind AS kind, g.subject_id AS subject, g.effect, g.repositories, g.tags, coalesce(r.actions, g.actions) AS actions,
-      g.role, g.until, g.networks
-    FROM access.grant g LEFT JOIN organisation o ON o.tenant_id = g.tenant_id LEFT JOIN access.role r ON r.role_id::text = g.role
-    WHERE g.subject_id = ANY ($3) AND (g.tenant_id IS NULL OR o.tenant_id IS NOT NULL)
-      AND NOT (g.effect = 'allow' AND g.subject_kind = 'group' AND EXISTS (SELECT 1 FROM me WHERE me.tenant_id IS DISTINCT FROM g.tenant_id))
-    UNION ALL SELECT p.repo_id, o.name, 'everybody', '', 'allow', r.name, NULL, ARRAY['pull', 'list'], NULL, NULL, NULL
-    FROM organisation o JOIN access.public_repository p ON p.tenant_id = o.tenant_id JOIN reg.repo r ON r.repo_id = p.repo_id WHERE $4::text[] IS NULL OR r.name = ANY ($4)
-    UNION ALL SELECT NULL, o.name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.networks
-    FROM organisation o JOIN access.organisation s ON s.tenant_id = o.tenant_id WHERE s.networks IS NOT NULL
-    ORDER BY id`,
-};
+const GRANTS: Statement = { name: 'grants-for', text: 'SELECT * FROM access.grants_for_v1($1, $2, $3, $4)' };
 
 export interface GrantRow {
   readonly id: string;

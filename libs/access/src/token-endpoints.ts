@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { unsupported } from '@waybill/oci';
 import { isNotModified, readBody } from '@waybill/platform';
 import type { Endpoint, Exchange, TrustedProxies } from '@waybill/platform';
+import type { CertificateLogins } from './certificate-logins.js';
 import { formatJwks } from './signing-key.js';
 import type { SigningKeys } from './signing-keys.js';
 import { asTokenRefused, NO_STORE, TokenRefused } from './token-refused.js';
@@ -17,6 +18,8 @@ export interface TokenEndpointsOptions {
   readonly tokens: TokenService;
   readonly keys: Pick<SigningKeys, 'publicKeys'>;
   readonly trusted: TrustedProxies;
+  /** Without it certificates of clients name nobody. */
+  readonly certified?: CertificateLogins;
   readonly refused: (error: unknown) => void;
 }
 
@@ -28,9 +31,10 @@ export function tokenEndpoints(options: TokenEndpointsOptions): Endpoint[] {
   ];
 }
 
-async function answerToken({ tokens, trusted, refused }: TokenEndpointsOptions, exchange: Exchange): Promise<void> {
+async function answerToken({ tokens, trusted, certified, refused }: TokenEndpointsOptions, exchange: Exchange): Promise<void> {
   try {
-    const answer = await tokens.answer(await readRequest(exchange), trusted.client(exchange.request).address);
+    const request = await readRequest(exchange);
+    const answer = await tokens.answer(request, trusted.client(exchange.request).address, request.form === 'GET' ? certified?.(exchange) : undefined);
     exchange.reply(200, [...JSON_TYPE, ...Object.entries(NO_STORE).flat()], JSON.stringify(answer));
   } catch (error) {
     refused(error);

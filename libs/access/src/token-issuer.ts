@@ -74,7 +74,8 @@ export class TokenTooLong extends Error {
   override readonly name = 'TokenTooLong';
 }
 
-function ownClaim(identity: Identity | undefined): OwnClaim {
+/** The claim `waybill` of whoever it is. */
+export function ownClaim(identity: Identity | undefined): OwnClaim {
   if (identity === undefined) return { principal: '', kind: 'anonymous', epoch: 0 };
   const { id, kind, epoch, credential } = identity;
   return { principal: id, kind, epoch, ...(credential === undefined ? {} : { credential }) };

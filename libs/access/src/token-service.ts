@@ -1,7 +1,9 @@
 import { formatScopes } from '@waybill/oci';
 import type { Scope } from '@waybill/oci';
 import type { AccessEntry } from './claims.js';
+import type { CertifiedLogin } from './certificate-logins.js';
 import type { Identity, IdentityProvider } from './identity-provider.js';
+import type { FindIdentity } from './local/principals.js';
 import type { RefreshTokenTable } from './refresh-token-table.js';
 import { forForeignRegistry, TokenTooLong } from './token-issuer.js';
 import type { TokenIssuer } from './token-issuer.js';
@@ -9,7 +11,7 @@ import { TokenRefused } from './token-refused.js';
 import type { TokenRequest } from './token-request.js';
 
 /** How somebody was let in. */
-export type TokenCause = 'anonymous' | 'password' | 'refresh_token';
+export type TokenCause = 'anonymous' | 'password' | 'refresh_token' | 'certificate';
 
 /** A token that was given out: what an audit says of it. */
 export interface TokenIssued {
@@ -37,6 +39,8 @@ export interface TokenServiceOptions {
   readonly identities: IdentityProvider;
   readonly refreshTokens: Pick<RefreshTokenTable, 'issue' | 'redeem'>;
   readonly granting: Granting;
+  /** Who of a login may come in whose certificate names it; without it certificates name nobody. */
+  readonly find?: FindIdentity;
   /** This registry's own service first, then those of others that trust our tokens. */
   readonly services: readonly [string, ...string[]];
   readonly issued: (token: TokenIssued) => void;
@@ -52,19 +56,24 @@ export type TokenAnswer = Readonly<Record<string, string | number>>;
 export class TokenService {
   constructor(private readonly options: TokenServiceOptions) {}
 
-  /** @throws TokenRefused; OciError TOOMANYREQUESTS; DependencyUnavailable */
-  async answer(request: TokenRequest, address: string): Promise<TokenAnswer> {
+  /**
+   * @param certified whom the client's certificate names; it counts where the request has no credentials
+   * @throws TokenRefused; OciError TOOMANYREQUESTS; DependencyUnavailable
+   */
+  async answer(request: TokenRequest, address: string, certified?: CertifiedLogin): Promise<TokenAnswer> {
     const { issuer, services: [own, ...others], issued } = this.options;
     const service = request.service ?? own;
     if (service !== own && !others.includes(service)) throw new TokenRefused('invalid_request', 'this server gives out no tokens for that service: the challenge of the registry names the right one');
-    const identity = await this.identify(request, service, address);
+    const cause = causeOf(request, certified);
+    const identity = cause === 'certificate' ? await this.identifyCertified(certified, address) : await this.identify(request, service, address);
     const granted = await this.options.granting(identity, request.scopes, address);
     const access = service === own ? granted.access : forForeignRegistry(granted.access);
-    const { token, id, expiresIn } = await issuer.issue({ ...granted, identity, service, access }).catch((error: unknown) => {
+    const { token, id, expiresIn } = await issuer.issue({ ...granted, ...(cause === 'certificate' ? endingWith(granted, certified) : {}), identity, service, access }).catch((error: unknown) => {
       throw error instanceof TokenTooLong ? new TokenRefused('invalid_scope', 'what you may do there takes a longer token than a header holds: ask for fewer scopes at a time') : error;
     });
-    const refresh = await this.refreshToken(request, identity, service);
-    issued({ id, cause: identity === undefined ? 'anonymous' : request.credentials.kind === 'refresh' ? 'refresh_token' : 'password', identity, service, access, address });
+    // one for a certificate would go on when the certificate has ended
+    const refresh = cause === 'certificate' ? undefined : await this.refreshToken(request, identity, service);
+    issued({ id, cause, identity, service, access, address });
     return {
       ...(request.form === 'GET' ? { token } : { token_type: 'Bearer', scope: formatScopes(access.filter(isScope).map(forClients)) }),
       access_token: token,
@@ -82,11 +91,28 @@ export class TokenService {
     throw new TokenRefused('invalid_grant', credentials.kind === 'password' ? 'the login or the password is wrong' : 'the refresh token is not valid any more: log in again', { 'WWW-Authenticate': `Basic realm="${this.options.services[0]}"` });
   }
 
+  private async identifyCertified(certified: CertifiedLogin | undefined, address: string): Promise<Identity | undefined> {
+    const identity = certified === undefined ? undefined : await this.options.find?.(certified.login, address);
+    if (identity !== undefined) return identity;
+    throw new TokenRefused('invalid_grant', 'nobody may log in by this certificate', { 'WWW-Authenticate': `Basic realm="${this.options.services[0]}"` });
+  }
+
   /** The same one on refresh, so that clients that keep the first one and clients that keep the last both go on. */
   private async refreshToken({ credentials, offline }: TokenRequest, identity: Identity | undefined, service: string): Promise<string | undefined> {
     if (!offline || identity === undefined) return undefined;
     return credentials.kind === 'refresh' ? credentials.token : this.options.refreshTokens.issue({ identity, service });
   }
+}
+
+function causeOf({ credentials }: TokenRequest, certified: CertifiedLogin | undefined): TokenCause {
+  if (credentials.kind === 'none') return certified === undefined ? 'anonymous' : 'certificate';
+  return credentials.kind === 'refresh' ? 'refresh_token' : 'password';
+}
+
+/** No token lives longer than what it was given for. */
+function endingWith({ until }: Granted, certified: CertifiedLogin | undefined): Pick<Granted, 'until'> {
+  const ends = [until, certified?.expires].filter((end) => end !== undefined);
+  return ends.length === 0 ? {} : { until: new Date(Math.min(...ends.map(Number))) };
 }
 
 /** No client knows of `overwrite`, which comes along with `push`. */

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import type { Endpoint, HealthCheck, TrustedProxies } from '@waybill/platform';
+import type { CertificateLogins } from './certificate-logins.js';
 import { LastUse } from './local/last-use.js';
 import { KeyCipher } from './key-cipher.js';
 import { RepositoryDeletions } from './repository-deletions.js';
@@ -23,6 +24,8 @@ export interface TokensOptions extends Omit<TokenServiceOptions, 'issuer'>, Omit
   /** Of the management API; it runs while the application does. */
   readonly deletions: RepositoryDeletions;
   readonly trusted: TrustedProxies;
+  /** Whom certificates of clients name, who get tokens by them. */
+  readonly certified?: CertificateLogins;
   /** Told of every request that got no token. */
   readonly refused: (error: unknown) => void;
 }
@@ -37,7 +40,7 @@ export class TokensModule implements OnModuleInit, OnApplicationShutdown {
     const issuer = new TokenIssuer(keys, { issuer: options.issuer, ownService: options.services[0], lifetime: options.lifetime });
     return {
       module: { module: TokensModule, providers: [{ provide: SigningKeys, useValue: keys }, { provide: LastUse, useValue: options.lastUse }, { provide: RepositoryDeletions, useValue: options.deletions }] },
-      endpoints: tokenEndpoints({ tokens: new TokenService({ ...options, issuer }), keys, trusted: options.trusted, refused: options.refused }),
+      endpoints: tokenEndpoints({ tokens: new TokenService({ ...options, issuer }), keys, trusted: options.trusted, refused: options.refused, ...(options.certified === undefined ? {} : { certified: options.certified }) }),
       checks: [{ name: 'signing key', check: () => keys.check() }],
     };
   }

@@ -1,5 +1,6 @@
-import type { KeySet } from '@waybill/access';
+import type { FindIdentity, KeySet } from '@waybill/access';
 import type { Config, Database, Guard, HealthCheck, Logger, TrustedProxies } from '@waybill/platform';
+import { namedByCertificates } from './certificates.js';
 import type { Infrastructure } from './infrastructure.js';
 import type { Role } from './roles.js';
 import { openTokenGuard } from './token-guard.js';
@@ -13,6 +14,7 @@ export interface Access {
   close(): Promise<void>;
 }
 
+type HtpasswdAuth = Extract<Config['auth'], { mode: 'htpasswd' }>;
 type ExternalAuth = Extract<Config['auth'], { mode: 'external' }>;
 
 /** By `auth.mode`; without authentication nothing of it is loaded. Rejects in words for a person where its files or keys cannot be had. */
@@ -22,20 +24,30 @@ export async function openAccess(roles: readonly Role[], config: Config, infrast
   if (!roles.includes('blobs') && !roles.includes('manifests')) return OPEN;
   switch (config.auth.mode) {
     case 'none': return OPEN;
-    case 'htpasswd': return openHtpasswd(config.auth.htpasswd, infrastructure, trusted);
-    case 'tokens': return openTokenGuard(config, config.auth.tokens, infrastructure);
+    case 'htpasswd': return openHtpasswd(config.auth, infrastructure, trusted);
+    case 'tokens': return openTokenGuard(config, config.auth, infrastructure, trusted);
     case 'external': return openExternal(config.auth, database, logger);
   }
 }
 
 const OPEN: Access = { guard: () => undefined, checks: [], learnKeys: () => Promise.resolve(), close: () => Promise.resolve() };
 
-async function openHtpasswd(path: string, { database, logger }: Infrastructure, trusted: TrustedProxies): Promise<Access> {
-  const [{ ActorTable, basicGuard }, { HtpasswdIdentityProvider }] = await Promise.all([import('@waybill/access'), import('@waybill/access/htpasswd')]);
-  const identities = new HtpasswdIdentityProvider({ path, log: logger });
-  await identities.start();
-  const guard = basicGuard({ identities, actors: new ActorTable(database), trusted });
-  return { ...OPEN, guard, close: () => Promise.resolve(identities.stop()) };
+async function openHtpasswd({ htpasswd: path, clientCertificates }: HtpasswdAuth, { database, logger }: Infrastructure, trusted: TrustedProxies): Promise<Access> {
+  const [access, { HtpasswdIdentityProvider }] = await Promise.all([import('@waybill/access'), import('@waybill/access/htpasswd')]);
+  const users = new HtpasswdIdentityProvider({ path, log: logger });
+  await users.start();
+  const certified = await namedByCertificates(clientCertificates);
+  const find: FindIdentity = (login) => users.find(login);
+  const granting = access.grantingBy(new access.SqlGrantSource(database), { epochs: (names) => access.readEpochs(database, names) });
+  const guard = access.basicGuard({
+    identities: new access.SlowedIdentityProvider(users, new access.Attempts({ now: () => performance.now() })),
+    actors: new access.ActorTable(database),
+    trusted,
+    ...(certified === undefined ? {} : { certificates: { certified, find } }),
+    // the file says who somebody is; where grants decide, nobody of it is an admin
+    grants: { decide: new access.FirstGrant(database).wasGiven, rights: new access.LookedUpRights({ find, granting: (identity, ...asked) => granting(identity && { ...identity, admin: false }, ...asked) }) },
+  });
+  return { ...OPEN, guard, close: () => Promise.resolve(users.stop()) };
 }
 
 /** A revocation at another token server reaches us when its tokens expire. */

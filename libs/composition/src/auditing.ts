@@ -39,7 +39,7 @@ export function auditTokens(trail: AuditTrail): (token: TokenIssued) => void {
     const scopes = access.map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`);
     trail.keep({
       kind: 'token', outcome: 'allowed', actor: identity.id, auth_kind: identity.kind, action, repository: null, address, count: 1, since: now, until: now,
-      detail: { id, cause, service, scopes, credential: identity.credential ?? 'password' },
+      detail: { id, cause, service, scopes, credential: identity.credential ?? (cause === 'certificate' ? cause : 'password') },
     });
   };
 }

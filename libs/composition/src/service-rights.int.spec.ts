@@ -30,6 +30,9 @@ const FUNCTIONS: Readonly<Record<string, readonly ServiceName[]>> = {
   'access.give_grant_v1': ['tokens'],
   'access.grant_identity': [],
   'access.grant_json': [],
+  'access.grants_for_v1': ['blobs', 'manifests', 'tokens'],
+  'access.has_grants_v1': ['blobs', 'manifests', 'tokens'],
+  'access.identity_v1': ['blobs', 'manifests', 'tokens'],
   'access.issue_credential_v1': ['tokens'],
   'access.issue_refresh_token_v1': ['tokens'],
   'access.keep_an_admin': [],
@@ -37,7 +40,9 @@ const FUNCTIONS: Readonly<Record<string, readonly ServiceName[]>> = {
   'access.narrow': [],
   'access.narrow_grants': [],
   'access.note_actor_v1': ['blobs', 'manifests', 'tokens'],
+  'access.note_first_grant': [],
   'access.note_use_v1': ['tokens'],
+  'access.organisation_epochs_v1': ['blobs', 'manifests', 'tokens'],
   'access.principal_json': [],
   'access.public_signing_keys_v1': ['blobs', 'manifests', 'tokens'],
   'access.refuse': [],
@@ -122,7 +127,7 @@ const RELATIONS: Readonly<Record<ServiceName, readonly string[]>> = {
 /** Must fail for everybody who is not the owner. */
 const FOR_NOBODY = [
   `UPDATE es.event SET type = 'x'`, 'DELETE FROM es.event', 'TRUNCATE es.event', 'UPDATE es.log SET gpos = 0', 'DELETE FROM es.log', `UPDATE es.sealer SET epoch = 7`, 'DELETE FROM es.sealer', 'DELETE FROM es.event_0000',
-  `SELECT es.append('[]')`, 'DELETE FROM es.actor', 'SELECT value FROM reg.secret', 'SELECT * FROM access.narrowing', 'SELECT * FROM access.command', 'SELECT * FROM access.erased_login', 'SELECT * FROM reg.repo_deletion', 'SELECT access.lock()', `UPDATE access.principal SET admin = true`, `INSERT INTO access.member VALUES (gen_random_uuid(), gen_random_uuid())`, 'DELETE FROM access.grant', `UPDATE access.password SET hash = ''`, `UPDATE reg.tag SET manifest_id = 1`, 'DELETE FROM reg.tag', 'DELETE FROM reg.blob', 'DELETE FROM reg.manifest',
+  `SELECT es.append('[]')`, 'DELETE FROM es.actor', 'SELECT value FROM reg.secret', 'SELECT * FROM access.narrowing', 'DELETE FROM access.first_grant', 'SELECT * FROM access.command', 'SELECT * FROM access.erased_login', 'SELECT * FROM reg.repo_deletion', 'SELECT access.lock()', `UPDATE access.principal SET admin = true`, `INSERT INTO access.member VALUES (gen_random_uuid(), gen_random_uuid())`, 'DELETE FROM access.grant', `UPDATE access.password SET hash = ''`, `UPDATE reg.tag SET manifest_id = 1`, 'DELETE FROM reg.tag', 'DELETE FROM reg.blob', 'DELETE FROM reg.manifest',
   'SELECT 1 FROM reg.blob FOR KEY SHARE', `UPDATE audit.entry SET actor = 'x'`, 'DELETE FROM audit.entry', `INSERT INTO audit.day VALUES (now(), 1, '', 1, '')`, `UPDATE audit.head SET n = 0`, 'DELETE FROM public.waybill_migrations', 'UPDATE public.waybill_rights SET migration = 0',
   'CREATE TABLE public.mine (id int)', 'CREATE TABLE reg.mine (id int)', 'CREATE TEMPORARY TABLE mine (id int)', 'CREATE SCHEMA mine', 'DROP TABLE reg.repo', 'ALTER TABLE reg.repo ADD COLUMN x int', 'CREATE ROLE mine',
   'ALTER FUNCTION reg.upload_key_v1() SECURITY INVOKER', 'CREATE INDEX ON es.event (at)',

@@ -4,6 +4,7 @@ import { RegistryError } from '@waybill/oci';
 import type { Config, Endpoint, HealthCheck, Metrics } from '@waybill/platform';
 import type { Audit } from './open-audit.js';
 import { ownAuthority } from './authority.js';
+import { namedByCertificates } from './certificates.js';
 import type { Infrastructure } from './infrastructure.js';
 import type { Gate } from './gate.js';
 import { readKeySecret } from './key-secret.js';
@@ -16,7 +17,7 @@ export interface TokensPart {
   readonly checks: readonly HealthCheck[];
 }
 
-export type TokenAuth = Extract<Config['auth'], { mode: 'tokens' }>['tokens'];
+export type TokenAuth = Extract<Config['auth'], { mode: 'tokens' }>;
 
 const DAY_MS = 86_400_000;
 /** A retired key is published for longer than tokens live, by this much: the clocks of whoever verifies, and documents that they keep. */
@@ -25,12 +26,13 @@ const SLACK_MS = 3_600_000;
 /** Where the role is and `auth.mode` is tokens. */
 export async function openTokens(roles: readonly Role[], config: Config, infrastructure: Infrastructure, { access, audit, trusted }: Gate): Promise<TokensPart | undefined> {
   if (!roles.includes('tokens') || config.auth.mode !== 'tokens') return undefined;
-  const { ActorTable, LEEWAY, LOOK_MS, RefreshTokenTable, SigningKeyTable, TokensModule, grantingBy, managementEndpoint } = await import('@waybill/access');
+  const { ActorTable, LEEWAY, LOOK_MS, RefreshTokenTable, SigningKeyTable, TokensModule, findPrincipal, grantingBy, managementEndpoint } = await import('@waybill/access');
   const { database, logger, metrics } = infrastructure;
-  const { keySecret, lifetime, refreshLifetime, keyPeriod, services } = config.auth.tokens;
+  const { clientCertificates, tokens: { keySecret, lifetime, refreshLifetime, keyPeriod, services } } = config.auth;
   const { issuer, service } = ownAuthority(config);
   const isAlone = config.database.url === undefined;
   const { services: management, lastUse, attempts } = await openServices(infrastructure, config.manifests.undeleteSeconds);
+  const certified = await namedByCertificates(clientCertificates);
   const tokens = TokensModule.register({
     issuer,
     services: [service, ...services],
@@ -49,6 +51,7 @@ export async function openTokens(roles: readonly Role[], config: Config, infrast
     refreshTokens: new RefreshTokenTable(database, refreshLifetime),
     granting: grantingBy(management.grantSource, management.organisations),
     trusted,
+    ...(certified === undefined ? {} : { certified, find: findPrincipal(database) }),
     ...countTokens(metrics, audit),
   });
   return { ...tokens, endpoints: [...tokens.endpoints, managementEndpoint({ services: management, attempts, actors: new ActorTable(database), trusted })] };

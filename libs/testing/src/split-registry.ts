@@ -35,7 +35,8 @@ export interface SplitRegistry extends RegistryUnderTest {
 export async function startSplitRegistry({ databaseUrl, settings: given = {}, gatewaySettings = {}, replicas = 2, adminPassword }: SplitOptions): Promise<SplitRegistry> {
   const folder = await temporaryFolder('split');
   const port = await freePort();
-  const settings = adminPassword === undefined ? given : { ...given, WAYBILL_AUTH_MODE: 'tokens', WAYBILL_PUBLIC_URL: `http://127.0.0.1:${port}` };
+  const scheme = 'WAYBILL_HTTP_TLS_CERT_FILE' in gatewaySettings ? 'https' : 'http';
+  const settings = adminPassword === undefined ? given : { ...given, WAYBILL_AUTH_MODE: 'tokens', WAYBILL_PUBLIC_URL: `${scheme}://127.0.0.1:${port}` };
   const service = (app: 'blobs' | 'manifests' | 'tokens', more: Readonly<Record<string, string>> = {}): Promise<RegistryProcess[]> =>
     Promise.all(Array.from({ length: replicas }, () => RegistryProcess.start({ app, dataFolder: folder.path, databaseUrl: serviceUrl(databaseUrl, app), settings: { ...settings, ...more } })));
   await setUpDatabase({ databaseUrl, settings: adminPassword === undefined ? settings : { ...settings, WAYBILL_ADMIN_PASSWORD: adminPassword } });

@@ -65,14 +65,26 @@ export class HtpasswdIdentityProvider extends IdentityProvider {
     this.file.stop();
   }
 
-  async identify({ login, secret }: Attempt): Promise<Identity | undefined> {
-    const user = this.users.get(login);
-    const proof = createHmac('sha256', this.key).update(`${login.length}:${login}:${secret}`).digest();
+  async identify(attempt: Attempt): Promise<Identity | undefined> {
+    const known = this.recall(attempt);
+    if (known !== undefined) return known;
+    const { login, secret } = attempt;
+    return (await this.check(this.users.get(login), secret, this.proofOf(attempt))) ? identityOf(login) : undefined;
+  }
+
+  override recall(attempt: Attempt): Identity | undefined {
+    const user = this.users.get(attempt.login);
     const earlier = user === undefined ? undefined : this.proofs.get(user);
-    if (earlier === undefined || !timingSafeEqual(earlier, proof)) {
-      if (!await this.check(user, secret, proof)) return undefined;
-    }
-    return { id: `htpasswd:${login}`, login, kind: 'htpasswd', admin: true, groups: [], epoch: 0 };
+    return earlier !== undefined && timingSafeEqual(earlier, this.proofOf(attempt)) ? identityOf(attempt.login) : undefined;
+  }
+
+  /** Whom the file names, where something else than the secret has proved that it is them. */
+  find(login: string): Promise<Identity | undefined> {
+    return Promise.resolve(this.users.has(login) ? identityOf(login) : undefined);
+  }
+
+  private proofOf({ login, secret }: Attempt): Buffer {
+    return createHmac('sha256', this.key).update(`${login.length}:${login}:${secret}`).digest();
   }
 
   /** Requests that come at once with the same secret, as a client's first ones do, share one turn. */
@@ -113,6 +125,10 @@ export class HtpasswdIdentityProvider extends IdentityProvider {
     this.decoys.set(cost, made);
     return made;
   }
+}
+
+function identityOf(login: string): Identity {
+  return { id: `htpasswd:${login}`, login, kind: 'htpasswd', admin: true, groups: [], epoch: 0 };
 }
 
 function wordsOf(error: unknown): string {

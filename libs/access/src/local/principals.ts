@@ -10,7 +10,22 @@ const BY_TOKEN: Statement = {
   text: `SELECT ${IDENTITY_COLUMNS}, c.credential_id AS credential FROM access.credential c JOIN access.principal p USING (principal_id)
     WHERE c.hash = $1 AND c.kind = 'personal' AND p.state <> 'revoked' AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())`,
 };
-const BY_LOGIN: Statement = { name: 'principal-by-login', text: `SELECT ${IDENTITY_COLUMNS} FROM access.principal p WHERE p.login = $1 AND p.state <> 'revoked'` };
+const BY_LOGIN: Statement = { name: 'principal-by-login', text: 'SELECT * FROM access.identity_v1($1)' };
+
+/**
+ * Somebody by their login alone, where something else than a secret has proved that it is them: the certificate of their connection. undefined as
+ * IdentityProvider says, and by one look whoever it is.
+ * @throws DependencyUnavailable
+ */
+export type FindIdentity = (login: string, address: string) => Promise<Identity | undefined>;
+
+/** The users and robots of the database. */
+export function findPrincipal(database: Database): FindIdentity {
+  return async (login, address) => {
+    const [row] = await database.sql<IdentityRow>(BY_LOGIN, [login]);
+    return row === undefined ? undefined : identityOf(row, address);
+  };
+}
 
 /** Users and robots, found by something else than a login and a secret. */
 export class Principals {

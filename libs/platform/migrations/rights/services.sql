@@ -22,6 +22,8 @@ GRANT SELECT ON public.waybill_migrations, public.waybill_rights TO waybill_blob
 -- the guard of blobs and manifests: what was taken back, which keys sign tokens, and the actor of whoever another provider let in
 GRANT USAGE ON SCHEMA access TO waybill_blobs, waybill_manifests, waybill_tokens;
 GRANT EXECUTE ON FUNCTION access.revocations_since_v1, access.public_signing_keys_v1, access.note_actor_v1 TO waybill_blobs, waybill_manifests, waybill_tokens;
+-- and, where a request brings no token, who somebody is by their login and what they were granted
+GRANT EXECUTE ON FUNCTION access.identity_v1, access.organisation_epochs_v1, access.grants_for_v1, access.has_grants_v1 TO waybill_blobs, waybill_manifests, waybill_tokens;
 
 -- the audit of whoever answers requests: entries are added, and never changed
 GRANT USAGE ON SCHEMA audit TO waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;

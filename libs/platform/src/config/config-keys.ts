@@ -23,7 +23,16 @@ export function environmentName(path: string): string {
 
 /** All keys in the order of the tree; a key that several choices have is named once. */
 export function listKeys(): ConfigKey[] {
-  return [...new Map(walk(CONFIG_TREE, '', undefined).map((key) => [key.path, key])).values()];
+  const keys = new Map<string, ConfigKey>();
+  for (const key of walk(CONFIG_TREE, '', undefined)) {
+    const before = keys.get(key.path);
+    keys.set(key.path, before === undefined ? key : { ...key, onlyIf: eitherOf(before.onlyIf, key.onlyIf) });
+  }
+  return [...keys.values()];
+}
+
+function eitherOf(one: string | undefined, other: string | undefined): string | undefined {
+  return one === undefined || other === undefined ? undefined : `${one} or ${other.replace(/^(\S+ is )/, (own) => (one.startsWith(own) ? '' : own))}`;
 }
 
 function walk(schema: z.core.$ZodType, path: string, onlyIf: string | undefined): ConfigKey[] {

@@ -96,6 +96,12 @@ const kafka = z.strictObject({
   ]).prefault({ mechanism: 'none' }),
 });
 
+const clientCertificates = z.strictObject({
+  login: key(choice(['none', 'commonName', 'email', 'dnsName', 'uri']).prefault('none'), 'none, commonName, email, dnsName or uri', 'What of a verified client certificate is a login: its common name, or a name of subjectAltName. It logs in whoever brings it and no other login. none: certificates log nobody in.'),
+  prefix: key(text().optional(), 'text such as spiffe://example.org/', 'What that begins with and the login does not. A certificate of which no name fits is nobody\'s, and so is one of which two do.', { otherwise: 'nothing' }),
+  suffix: key(text().optional(), 'text such as @example.org', 'What that ends with and the login does not.', { otherwise: 'nothing' }),
+}).prefault({});
+
 const auth = z.discriminatedUnion('mode', [
   z.strictObject({
     mode: z.literal('none'),
@@ -103,10 +109,12 @@ const auth = z.discriminatedUnion('mode', [
   }),
   z.strictObject({
     mode: z.literal('htpasswd'),
-    htpasswd: key(text(), 'the path of a file', 'The users, one `login:hash` a line, as `htpasswd -B` writes it. A change is taken within seconds. They all may do everything.'),
+    htpasswd: key(text(), 'the path of a file', 'The users, one `login:hash` a line, as `htpasswd -B` writes it. A change is taken within seconds. They all may do everything until the first grant is given.'),
+    clientCertificates,
   }),
   z.strictObject({
     mode: z.literal('tokens'),
+    clientCertificates,
     tokens: z.strictObject({
       keySecret: key(longSecret().optional(), 'at least 24 characters, such as `openssl rand -hex 24` gives', 'Encrypts the keys that sign tokens, which stand in the database. All replicas of the service `tokens` have the same.', { secret: true, otherwise: 'of the registry in one process, a file in `data.dir` that it makes' }),
       lifetime: key(duration(60, 3600).prefault('5m'), 'a duration from 1m to 1h', 'For how long clients use a token.'),
@@ -273,11 +281,18 @@ export function crossFaults(tree: Tree): string[] {
   return faults;
 }
 
-function authFaults({ auth: chosen, publicUrl, http: { address: { host, port } } }: Tree): string[] {
+function certificateFaults({ login, prefix, suffix }: z.output<typeof clientCertificates>, { tls, trustClientCert }: Tree['http']): string[] {
+  if (login === 'none') return (prefix ?? suffix) === undefined ? [] : ['auth.clientCertificates has a prefix or a suffix, and auth.clientCertificates.login is none; expected what of a certificate is the login'];
+  if (tls.clientCerts !== 'none' || trustClientCert) return [];
+  return [`auth.clientCertificates.login is ${login}, and no certificate of a client gets here; expected http.tls.clientCerts request or require where this process ends TLS, or http.trustClientCert true where a gateway or another proxy in front does`];
+}
+
+function authFaults({ auth: chosen, publicUrl, http }: Tree): string[] {
+  const { host, port } = http.address;
   if (chosen.mode === 'tokens' && publicUrl === undefined && (port === 0 || ['0.0.0.0', '::'].includes(host))) {
     return [`publicUrl (WAYBILL_PUBLIC_URL) is missing; expected where clients find the registry, because tokens are for it and ${host}:${port} is no address of one`];
   }
-  if (chosen.mode !== 'external') return [];
+  if (chosen.mode !== 'external') return chosen.mode === 'none' ? [] : certificateFaults(chosen.clientCertificates, http);
   const faults: string[] = [];
   const sources = [chosen.jwksUrl, chosen.jwksFile, chosen.certificates].filter((source) => source !== undefined);
   if (sources.length !== 1) faults.push(`${sources.length} of auth.jwksUrl, auth.jwksFile and auth.certificates are given; expected one of them, because tokens are checked with the keys of one place`);

@@ -44,6 +44,16 @@ describe('the configuration', () => {
     expect(config.database.url).toBeUndefined();
   });
 
+  it('refuses certificates that log in where none gets here, where nothing is a login, and where another server decides', async () => {
+    const mode = { WAYBILL_AUTH_MODE: 'tokens', WAYBILL_AUTH_CLIENT_CERTIFICATES_LOGIN: 'uri' };
+    expect(await faultsOf(mode)).toEqual([expect.stringMatching(/^auth\.clientCertificates\.login is uri, and no certificate of a client gets here; expected http\.tls\.clientCerts .* or http\.trustClientCert/)]);
+    expect(await faultsOf({ ...mode, WAYBILL_HTTP_TRUST_CLIENT_CERT: 'true', WAYBILL_HTTP_TRUSTED_PROXIES: '10.0.0.1' })).toEqual([]);
+    expect(await faultsOf({ WAYBILL_AUTH_MODE: 'tokens', WAYBILL_AUTH_CLIENT_CERTIFICATES_PREFIX: 'spiffe://a/' })).toEqual([expect.stringMatching(/^auth\.clientCertificates has a prefix or a suffix, and auth\.clientCertificates\.login is none/)]);
+    const external = { WAYBILL_AUTH_MODE: 'external', WAYBILL_AUTH_REALM: 'https://a.example/token', WAYBILL_AUTH_ISSUER: 'a', WAYBILL_AUTH_SERVICE: 'r', WAYBILL_AUTH_JWKS_FILE: '/x' };
+    expect(await faultsOf(external)).toEqual([]);
+    expect(await faultsOf({ ...external, WAYBILL_AUTH_CLIENT_CERTIFICATES_LOGIN: 'uri' })).toEqual(['auth.clientCertificates is set, but applies only where auth.mode is htpasswd or tokens']);
+  });
+
   it('takes the environment over the file and the file over the default', async () => {
     const path = file('order.yaml', 'http:\n  address: 0.0.0.0:80\n  workers: 2\nregistry:\n  mustExist: [a/*, b/**]\n  readOnly: true\n');
     const config = await loadConfig({ WAYBILL_CONFIG: path, WAYBILL_HTTP_WORKERS: '3' });

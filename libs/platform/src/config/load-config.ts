@@ -100,8 +100,8 @@ function describeIssue(issue: z.core.$ZodIssue, tree: Tree, keys: readonly Confi
 }
 
 function describeUnknown(path: string, keys: readonly ConfigKey[]): string {
-  const key = keys.find((candidate) => candidate.path === path);
-  if (key?.onlyIf !== undefined) return `${path} (${key.environment}) is set, but applies only where ${key.onlyIf}`;
+  const key = keys.find((candidate) => candidate.path === path || candidate.path.startsWith(`${path}.`));
+  if (key?.onlyIf !== undefined) return `${path}${key.path === path ? ` (${key.environment})` : ''} is set, but applies only where ${key.onlyIf}`;
   return `The key ${path} is not known${hint(path, keys.map((candidate) => candidate.path))}`;
 }
 

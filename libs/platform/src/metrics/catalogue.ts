@@ -65,7 +65,7 @@ export const METRICS = {
   waybill_relay_refused: { type: 'gauge', help: '1 while this process may not publish because the topics are not as they must be or have lost events; its log says what to do.', roles: ['relay'], onlyIf: 'kafka.brokers is set' },
   waybill_relay_published_total: { type: 'counter', help: 'Events that this process has published, repetitions included.', roles: ['relay'], onlyIf: 'kafka.brokers is set' },
   waybill_relay_failures_total: { type: 'counter', help: 'Failed attempts of this process to publish.', roles: ['relay'], onlyIf: 'kafka.brokers is set' },
-  waybill_tokens_issued_total: { type: 'counter', help: 'Tokens by how their bearer was let in: anonymous, password (or a secret in its place) or refresh_token.', roles: ['tokens'], labels: ['cause'], onlyIf: 'auth.mode is tokens' },
+  waybill_tokens_issued_total: { type: 'counter', help: 'Tokens by how their bearer was let in: anonymous, password (or a secret in its place), refresh_token or certificate.', roles: ['tokens'], labels: ['cause'], onlyIf: 'auth.mode is tokens' },
   waybill_tokens_refused_total: { type: 'counter', help: 'Requests for a token that got none, by the code of the answer. UNAUTHORIZED: the credentials were wrong.', roles: ['tokens'], labels: ['code'], onlyIf: 'auth.mode is tokens' },
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
 

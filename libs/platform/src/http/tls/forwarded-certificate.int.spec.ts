@@ -42,6 +42,16 @@ function describeForwarding(): void {
     ]) expect(nobody).toBeUndefined();
   });
 
+  it('is read in the form of nginx too, one and no more', async () => {
+    const certificate = await certificateOf([]);
+    const proxies = new TrustedProxies(['10.0.0.1'], true);
+    const said = (field: string): string | undefined => proxies.certificate(from('10.0.0.1', { ...forwarded, 'client-cert': field }))?.fingerprint;
+    const escaped = encodeURIComponent(certificate.toString());
+    expect(escaped).toMatch(/^-----BEGIN%20CERTIFICATE-----%0A/);
+    expect(said(escaped)).toBe(describeCertificate(certificate).fingerprint);
+    for (const field of [`${escaped}${escaped}`, `${escaped},${escaped}`, certificate.toString().replaceAll('\n', ' '), `x${escaped}`, escaped.replace('CERTIFICATE', 'X509%20CRL')]) expect([field, said(field)]).toEqual([field, undefined]);
+  });
+
   it('is nobody where the field is none of its form, or the certificate has ended', async () => {
     const proxies = new TrustedProxies(['10.0.0.1'], true);
     const ended = describeCertificate(await certificateOf([], { from: '20200101000000Z', to: '20200102000000Z' }));

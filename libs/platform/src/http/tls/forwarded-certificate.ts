@@ -7,8 +7,10 @@ import type { ClientCertificate } from './client-certificate.js';
 const REMEMBERED = 256;
 /** A structured field of one byte sequence (RFC 9440 section 2.2), no longer than a head may be. */
 const FIELD = /^:([A-Za-z0-9+/]+={0,2}):$/;
+/** What nginx can put there instead (`$ssl_client_escaped_cert`): the PEM form, escaped as in a URL. One certificate. */
+const ESCAPED = /^-----BEGIN%20CERTIFICATE-----(?:[A-Za-z0-9]|%2B|%2F|%3D|%0A)+-----END%20CERTIFICATE-----(?:%0A)?$/;
 
-/** Reads the certificate that a proxy has verified and forwards in `Client-Cert` (RFC 9440). Only for requests of a proxy that replaces this field. */
+/** Reads the certificate that a proxy has verified and forwards in `Client-Cert` (RFC 9440, or as nginx can write it). Only for requests of a proxy that replaces this field. */
 export class ForwardedCertificates {
   private readonly read64 = new Map<string, ClientCertificate | undefined>();
 
@@ -31,7 +33,7 @@ export function forwardedCertificate({ der }: ClientCertificate): string {
 }
 
 function parse(field: string): ClientCertificate | undefined {
-  const [, text] = FIELD.exec(field) ?? [];
+  const text = ESCAPED.test(field) ? decodeURIComponent(field).replaceAll(/-----[^-]*-----|\n/g, '') : FIELD.exec(field)?.[1];
   if (text === undefined) return undefined;
   try {
     return describeCertificate(new X509Certificate(Buffer.from(text, 'base64')));

@@ -1,7 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { FileWatch, readSettled } from '@waybill/platform';
 import type { VerificationKey } from './key-set.js';
 import { keysOfCertificates, keysOfJwks } from './public-keys.js';
-import { ReloadingKeySet } from './reloading-key-set.js';
+import { ReplacedKeySet } from './reloading-key-set.js';
 import type { KeySetEvents } from './reloading-key-set.js';
 
 /** Milliseconds between two looks at a file: a rotation takes effect within that. */
@@ -11,26 +11,29 @@ const MAX_BYTES = 1024 * 1024;
 /** Milliseconds after which a file is read again though nobody touched it: a certificate expires by itself. */
 const READ_EVERY = 60_000;
 
-/** Keys in a file that is replaced when they change. Read by polling: mounted secrets are links that move, and no watch tells of those reliably. */
-abstract class KeyFile extends ReloadingKeySet {
-  private seen = '';
-  private readAt = 0;
+/** Keys in a file that is replaced when they change. */
+abstract class KeyFile extends ReplacedKeySet {
+  private readonly watch: FileWatch;
 
-  constructor(path: string, events: KeySetEvents, everyMs = LOOK_EVERY) {
-    super(path, { ...events, everyMs, startMs: 0 });
+  constructor(path: string, { failed, changed }: KeySetEvents, everyMs = LOOK_EVERY) {
+    super(path, changed);
+    this.watch = new FileWatch({
+      paths: [path], everyMs, rereadMs: READ_EVERY,
+      read: () => this.replaceBy(async () => this.parse(await readSettled(path, MAX_BYTES))),
+      failed: (error, again) => {
+        if (!again) failed(error);
+      },
+    });
   }
 
   protected abstract parse(text: string): readonly VerificationKey[];
 
-  protected async load(): Promise<readonly VerificationKey[] | undefined> {
-    const { mtimeMs, size, ino } = await stat(this.where);
-    const version = `${mtimeMs} ${size} ${ino}`;
-    if (version === this.seen && performance.now() - this.readAt < READ_EVERY) return undefined;
-    if (size > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`);
-    const keys = this.parse(await readFile(this.where, 'utf8'));
-    // what could not be used is read again at each look
-    if (keys.length > 0) [this.seen, this.readAt] = [version, performance.now()];
-    return keys;
+  start(): Promise<void> {
+    return this.watch.start();
+  }
+
+  stop(): Promise<void> {
+    return this.watch.stop();
   }
 }
 

@@ -9,6 +9,40 @@ export interface KeySetEvents {
   readonly changed: (kids: readonly string[]) => void;
 }
 
+/** Keys that come from somewhere else and are replaced as a whole. */
+export abstract class ReplacedKeySet extends KeySet {
+  private keys: ReadonlyMap<string, VerificationKey> = new Map();
+
+  /** @param where the path or the URL, for messages */
+  constructor(protected readonly where: string, private readonly changed: KeySetEvents['changed']) {
+    super();
+  }
+
+  find(kid: string): VerificationKey | undefined {
+    return this.keys.get(kid);
+  }
+
+  only(): VerificationKey | undefined {
+    const [first, ...others] = this.keys.values();
+    // one key may have several names
+    return others.every(({ key }) => key === first?.key) ? first : undefined;
+  }
+
+  /** Takes what `load` gives in the place of all keys. Rejects in words for a person; the keys that were there stay then. */
+  protected async replaceBy(load: () => Promise<readonly VerificationKey[]>): Promise<void> {
+    try {
+      const loaded = await load();
+      if (loaded.length === 0) throw new Error('there is no key in it that signatures can be checked with');
+      const before = [...this.keys.keys()].sort().join('\n');
+      this.keys = keysByKid(loaded);
+      const kids = [...this.keys.keys()].sort();
+      if (kids.join('\n') !== before) this.changed(kids);
+    } catch (error) {
+      throw new Error(`the keys of ${this.where} cannot be used: ${describe(error)}`, { cause: error });
+    }
+  }
+}
+
 export interface ReloadingKeySetOptions extends KeySetEvents {
   /** Milliseconds from one look to the next. */
   readonly everyMs: number;
@@ -19,24 +53,19 @@ export interface ReloadingKeySetOptions extends KeySetEvents {
 /** Milliseconds between two tries of `start`, and after a look that failed. */
 const RETRY = 1000;
 
-/**
- * Keys that come from somewhere else and are looked at again and again: a rotation needs no restart. Whatever goes wrong with a look, the keys of the last
- * good one stay.
- */
-export abstract class ReloadingKeySet extends KeySet {
-  private keys: ReadonlyMap<string, VerificationKey> = new Map();
+/** Keys that are asked for again and again: a rotation needs no restart. Whatever goes wrong with a look, the keys of the last good one stay. */
+export abstract class ReloadingKeySet extends ReplacedKeySet {
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
   private looking: Promise<void> | undefined;
   private failing = false;
 
-  /** @param where the path or the URL, for messages */
-  constructor(protected readonly where: string, private readonly options: ReloadingKeySetOptions) {
-    super();
+  constructor(where: string, private readonly options: ReloadingKeySetOptions) {
+    super(where, options.changed);
   }
 
-  /** All keys; undefined where nothing has changed since the last time. Rejects in words for a person. */
-  protected abstract load(): Promise<readonly VerificationKey[] | undefined>;
+  /** All keys. Rejects in words for a person. */
+  protected abstract load(): Promise<readonly VerificationKey[]>;
 
   async start(): Promise<void> {
     const giveUpAt = performance.now() + this.options.startMs;
@@ -51,16 +80,6 @@ export abstract class ReloadingKeySet extends KeySet {
       }
     }
     this.plan(this.options.everyMs);
-  }
-
-  find(kid: string): VerificationKey | undefined {
-    return this.keys.get(kid);
-  }
-
-  only(): VerificationKey | undefined {
-    const [first, ...others] = this.keys.values();
-    // one key may have several names
-    return others.every(({ key }) => key === first?.key) ? first : undefined;
   }
 
   async stop(): Promise<void> {
@@ -89,22 +108,8 @@ export abstract class ReloadingKeySet extends KeySet {
     }
   }
 
-  private async reload(): Promise<void> {
-    try {
-      await this.replace();
-    } catch (error) {
-      throw new Error(`the keys of ${this.where} cannot be used: ${describe(error)}`, { cause: error });
-    }
-  }
-
-  private async replace(): Promise<void> {
-    const loaded = await this.load();
-    if (loaded === undefined) return;
-    if (loaded.length === 0) throw new Error('there is no key in it that signatures can be checked with');
-    const before = [...this.keys.keys()].sort().join('\n');
-    this.keys = keysByKid(loaded);
-    const kids = [...this.keys.keys()].sort();
-    if (kids.join('\n') !== before) this.options.changed(kids);
+  private reload(): Promise<void> {
+    return this.replaceBy(() => this.load());
   }
 }
 

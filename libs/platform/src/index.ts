@@ -24,6 +24,8 @@ export { Exchange } from './http/exchange.js';
 export { Database } from './postgres/sql.js';
 export type { Sql, Statement } from './postgres/sql.js';
 export { errorCode } from './error-code.js';
+export { FileWatch, filesOf, readSettled } from './file-watch.js';
+export type { FileWatchOptions } from './file-watch.js';
 export { armFailpoint, failpoint } from './failpoint.js';
 export type { ArmedFailpoint, Failpoint } from './failpoint.js';
 export { directoryFault, makeDirectories } from './directory.js';

@@ -1,12 +1,12 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { compare, hashSync } from 'bcrypt';
+import { FileWatch, readSettled } from '@waybill/platform';
 import type { Logger } from '@waybill/platform';
 import { IdentityProvider } from '../identity-provider.js';
 import type { Attempt, Identity } from '../identity-provider.js';
 import { Turns } from '../turns.js';
 import { parseHtpasswd } from './htpasswd-users.js';
 import type { HtpasswdUser } from './htpasswd-users.js';
-import { WatchedFile } from './watched-file.js';
 
 export interface HtpasswdOptions {
   readonly path: string;
@@ -18,6 +18,7 @@ export interface HtpasswdOptions {
 /** Of the four threads that Node also reads files with. */
 const AT_ONCE = 2;
 const MAY_WAIT = 200;
+const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
  * The users of an htpasswd file with bcrypt hashes. They may do everything: the file says who they are, and no more. It is read again when it changed,
@@ -37,18 +38,20 @@ export class HtpasswdIdentityProvider extends IdentityProvider {
   private readonly key = randomBytes(32);
   private readonly underWay = new Map<string, Promise<boolean>>();
   private readonly turns = new Turns(AT_ONCE, MAY_WAIT);
-  private readonly file: WatchedFile;
+  private readonly file: FileWatch;
 
   constructor({ path, log, reloadMs = 1000 }: HtpasswdOptions) {
     super();
-    this.file = new WatchedFile({
-      path,
+    this.file = new FileWatch({
+      paths: [path],
       everyMs: reloadMs,
-      take: (text) => {
-        this.replace(parseHtpasswd(text));
+      read: async () => {
+        this.replace(parseHtpasswd(await readSettled(path, MAX_BYTES)));
         log.info(`htpasswd file ${path}: ${this.users.size} users`);
       },
-      refused: (error) => log.error(`htpasswd file ${path} was not taken, its earlier users stay: ${wordsOf(error)}`),
+      failed: (error, again) => {
+        if (!again) log.error(`htpasswd file ${path} was not taken, its earlier users stay: ${error.message}`);
+      },
     });
   }
 
@@ -62,7 +65,7 @@ export class HtpasswdIdentityProvider extends IdentityProvider {
   }
 
   stop(): void {
-    this.file.stop();
+    void this.file.stop();
   }
 
   async identify(attempt: Attempt): Promise<Identity | undefined> {

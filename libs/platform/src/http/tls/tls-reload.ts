@@ -1,3 +1,4 @@
+import { FileWatch } from '../../file-watch.js';
 import { readTlsMaterial } from './tls-material.js';
 import type { TlsMaterial, TlsSettings } from './tls-material.js';
 
@@ -16,21 +17,28 @@ export interface TlsReloadOptions {
 }
 
 /**
- * Follows the files of a TLS listener. They are read again every few seconds, a few KiB, rather than watched: a rename, the swap of a
- * symbolic link above them, a network file system and a file that comes back all look the same that way. Half of a renewal (the new certificate
- * beside the old key) does not fit together and is passed over until the other half is there.
+ * Follows the files of a TLS listener. Half of a renewal (the new certificate beside the old key) does not fit together and is passed over until the other half
+ * is there.
  */
 export class TlsReload {
   /** Contents that were taken since the start, and looks that found some which cannot be used. */
   readonly counts = { loaded: 0, refused: 0 };
   #material: TlsMaterial;
-  #refusal = '';
-  #looking: Promise<void> | undefined;
-  readonly #timer: NodeJS.Timeout;
+  readonly #watch: FileWatch;
 
   constructor(private readonly options: TlsReloadOptions) {
+    const { settings: { certFile, keyFile, clientCaFile, clientCrlFile }, lookMs, onRefused } = options;
     this.#material = options.material;
-    this.#timer = setInterval(() => void this.look(), options.lookMs ?? LOOK_MS).unref();
+    this.#watch = new FileWatch({
+      paths: [certFile, keyFile, clientCaFile, clientCrlFile].filter((path) => path !== undefined),
+      everyMs: lookMs ?? LOOK_MS,
+      read: () => this.#read(),
+      failed: (error, again) => {
+        this.counts.refused += 1;
+        if (!again) onRefused(error);
+      },
+    });
+    this.#watch.follow();
   }
 
   /** What is served. */
@@ -38,31 +46,16 @@ export class TlsReload {
     return this.#material;
   }
 
-  /** Reads the files now; resolves when what they hold is served or refused. */
-  look(): Promise<void> {
-    return (this.#looking ??= this.#read().finally(() => (this.#looking = undefined)));
-  }
-
   stop(): void {
-    clearInterval(this.#timer);
+    void this.#watch.stop();
   }
 
   async #read(): Promise<void> {
-    const { settings, use, onRefused } = this.options;
-    try {
-      const material = await readTlsMaterial(settings);
-      if (material.digest !== this.#material.digest) {
-        use(material, this.#material);
-        this.#material = material;
-        this.counts.loaded += 1;
-      }
-      this.#refusal = '';
-    } catch (error) {
-      this.counts.refused += 1;
-      const refused = error instanceof Error ? error : new Error(String(error));
-      if (refused.message === this.#refusal) return;
-      this.#refusal = refused.message;
-      onRefused(refused);
-    }
+    const { settings, use } = this.options;
+    const material = await readTlsMaterial(settings);
+    if (material.digest === this.#material.digest) return;
+    use(material, this.#material);
+    this.#material = material;
+    this.counts.loaded += 1;
   }
 }

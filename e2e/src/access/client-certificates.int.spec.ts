@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { CertificateAuthority, hasOpenssl } from '@waybill/platform/testing';
 import { parseRepositoryName } from '@waybill/oci';
 import type { Issue, Issued } from '@waybill/platform/testing';
+import { RegistryProcess } from '@waybill/testing';
 import { CertifiedClient } from './certified-client.js';
 import type { CertifiedAnswer } from './certified-client.js';
 import { CERTIFIED, ORDER, type SecuredRegistry } from './secured-registry.js';
@@ -99,7 +102,8 @@ function describeCertificates(): void {
         const { id } = await user('dora');
         await secured.users.setState(ORDER, id, 'disabled');
         await user('erin', { networks: ['192.0.2.0/24'] });
-        const clients = await Promise.all(['unknown', 'dora', 'erin'].map((name) => as(name)));
+        const clients: CertifiedClient[] = [];
+        for (const name of ['unknown', 'dora', 'erin']) clients.push(await as(name));
         for (const path of ['/v2/', tags('acme/app'), tags('none/at/all'), `/v2/acme/app/manifests/v1`]) {
           const expected = seen(await nobody.get(path));
           for (const client of clients) expect([path, seen(await client.get(path))]).toEqual([path, expected]);
@@ -154,6 +158,30 @@ function describeCertificates(): void {
   });
 }
 
+function describeHtpasswd(): void {
+  describe('a client certificate where users stand in an htpasswd file', () => {
+    it('lets in whom the file has, and nobody else', async () => {
+      const authority = await CertificateAuthority.create();
+      const users = join(authority.folder, 'users');
+      await writeFile(users, 'alice:$2b$04$T1n1bnBasRYbbnAGdO/xPOjopSgP4OJdhp9zTmXf2cJRQNSP2lsAa\n');
+      const { certFile, keyFile } = await authority.issue({ commonName: 'registry', names: ['IP:127.0.0.1'], usage: 'serverAuth' });
+      const tls = { WAYBILL_HTTP_TLS_CERT_FILE: certFile, WAYBILL_HTTP_TLS_KEY_FILE: keyFile, WAYBILL_HTTP_TLS_CLIENT_CERTS: 'request', WAYBILL_HTTP_TLS_CLIENT_CA_FILE: authority.certFile };
+      const registry = await RegistryProcess.start({ settings: { ...tls, WAYBILL_AUTH_MODE: 'htpasswd', WAYBILL_AUTH_HTPASSWD: users, WAYBILL_AUTH_CLIENT_CERTIFICATES_LOGIN: 'email', WAYBILL_AUTH_CLIENT_CERTIFICATES_SUFFIX: '@example.org' } });
+      const nobody = new CertifiedClient(registry.baseUrl, authority.certFile);
+      const as = async (email: string): Promise<CertifiedClient> => nobody.as(await authority.issue({ commonName: 'x', names: [`email:${email}`], usage: 'clientAuth' }));
+      const [alice, mallory, other] = [await as('alice@example.org'), await as('mallory@example.org'), await as('alice@example.net')];
+      expect([(await alice.get('/v2/')).status, (await alice.send('POST', '/v2/acme/app/blobs/uploads/', { 'Content-Length': '0' })).status]).toEqual([200, 202]);
+      for (const path of ['/v2/', tags('acme/app')]) for (const client of [mallory, other]) expect([path, seen(await client.get(path))]).toEqual([path, seen(await nobody.get(path))]);
+      expect(seen(await nobody.get('/v2/'))).toMatchObject([401, 'Basic realm="Waybill"', expect.any(String)]);
+      await registry.stop();
+      await authority.remove();
+    });
+  });
+}
+
 jest.setTimeout(120_000);
-if (hasOpenssl()) describeCertificates();
+if (hasOpenssl()) {
+  describeCertificates();
+  describeHtpasswd();
+}
 else it.skip('openssl is missing', () => undefined);

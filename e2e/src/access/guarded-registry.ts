@@ -80,14 +80,15 @@ function accessEntry(right: string): { type: string; name: string; actions: stri
   return name === 'registry:catalog' ? { type: 'registry', name: 'catalog', actions } : { type: 'repository', name, actions };
 }
 
-/** Starts a registry of a topology with the same settings in every process. */
+/** Starts a registry of a topology with the same settings in every process; where these have the password of the admin, with the service `tokens` too. */
 export async function startRegistry(topology: Topology, settings: Readonly<Record<string, string>>): Promise<StartedRegistry> {
   if (topology === 'one process') {
     const one = await RegistryProcess.start({ settings });
     return { baseUrl: one.baseUrl, databaseUrl: () => one.databaseUrl(), metricsUrls: [one.metricsUrl], logs: () => one.logs(), stop: () => one.stop() };
   }
   const database = await testDatabase({ migrated: false });
-  const registry = await startSplitRegistry({ databaseUrl: database.url, settings });
+  const { WAYBILL_ADMIN_PASSWORD: adminPassword } = settings;
+  const registry = await startSplitRegistry({ databaseUrl: database.url, settings, ...(adminPassword === undefined ? {} : { adminPassword }) });
   const stop = async (): Promise<void> => {
     await registry.stop();
     await database.close();

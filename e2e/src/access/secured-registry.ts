@@ -1,4 +1,4 @@
-import { Commands, Credentials, Grants, Passwords, Repositories, Robots, Users } from '@waybill/access';
+import { Commands, Credentials, Grants, Organisations, Passwords, Repositories, RepositoryDeletions, Robots, Users } from '@waybill/access';
 import { PgDatabase } from '@waybill/platform';
 import { RegistryProcess, startSplitRegistry, type RegistryUnderTest } from '@waybill/testing';
 import { testDatabase } from '@waybill/testing/postgres';
@@ -16,13 +16,15 @@ export interface SecuredRegistry {
   readonly robots: Robots;
   readonly credentials: Credentials;
   readonly grants: Grants;
+  readonly organisations: Organisations;
   readonly repositories: Repositories;
   close(): Promise<void>;
 }
 
-type Started = Pick<SecuredRegistry, 'registry' | 'replicas'> & { readonly databaseUrl: string; readonly end: () => Promise<void> };
+export type Started = Pick<SecuredRegistry, 'registry' | 'replicas'> & { readonly databaseUrl: string; readonly end: () => Promise<void> };
 
-async function secured({ registry, replicas, databaseUrl, end }: Started): Promise<SecuredRegistry> {
+/** The people of a registry that was started, by its database. */
+export async function secured({ registry, replicas, databaseUrl, end }: Started): Promise<SecuredRegistry> {
   const database = new PgDatabase({ url: databaseUrl, poolSize: 2 });
   const commands = new Commands(database);
   return {
@@ -31,7 +33,8 @@ async function secured({ registry, replicas, databaseUrl, end }: Started): Promi
     robots: new Robots(commands),
     credentials: new Credentials(commands),
     grants: new Grants(commands),
-    repositories: new Repositories(commands),
+    organisations: new Organisations(commands),
+    repositories: new Repositories(commands, { deletions: new RepositoryDeletions(database, { appended: () => undefined }), undeleteSeconds: 3600 }),
     close: async () => {
       await database.close();
       await end();

@@ -11,6 +11,8 @@ export interface NginxTls {
   readonly keyFile: string;
   /** Who may have signed the certificates of clients; they are not asked for one without it. */
   readonly clientCaFile?: string;
+  /** A free one unless given. */
+  readonly port?: number;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface NginxTls {
  */
 export async function startNginx(binary: string, { gateway, blobs, nameServer = '127.0.0.1' }: Deployment, tls?: NginxTls): Promise<RunningLoadBalancer> {
   const folder = await temporaryFolder('nginx');
-  const address = `127.0.0.1:${await freePort()}`;
+  const address = `127.0.0.1:${tls?.port ?? (await freePort())}`;
   await copyFile(join(process.cwd(), 'deploy/nginx/nginx.conf'), join(folder.path, 'nginx.conf'));
   const listening = tls === undefined ? [`listen ${address};`] : [withoutPlaces(tls.clientCaFile), `listen ${address} ssl;`, `ssl_certificate ${tls.certFile};`, `ssl_certificate_key ${tls.keyFile};`];
   const settings = [`resolver ${nameServer} valid=1s ipv6=off;`, 'resolver_timeout 2s;', `set $gateway ${gateway};`, `set $blobs ${blobs};`];

@@ -11,7 +11,9 @@ import { AskOnce } from './mount-sources.js';
 import { Revocations } from './revocations.js';
 import { scopeGuard } from './scope-guard.js';
 import { ISSUER, SERVICE, TestIssuer, repository } from './testing/test-issuer.js';
+import { TokenRights } from './token-rights.js';
 import { TokenVerifier } from './token-verifier.js';
+import type { VerifiedToken } from './token-verifier.js';
 
 const D = `sha256:${'0123456789abcdef'.repeat(4)}`;
 const REALM = 'https://issuer.example/token';
@@ -36,6 +38,11 @@ class RevocationsInHand extends Revocations {
   stop(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+function vouchedFor(principal: string): VerifiedToken {
+  const access = [repository('a', 'pull', 'push'), repository('b')];
+  return { claims: { iss: '', sub: principal, aud: '', exp: 0, access, waybill: { principal, kind: 'user', epoch: 0 } }, rights: new TokenRights(access, true) };
 }
 
 /** Names the first caller only once somebody has waited for it, as a database would. */
@@ -71,6 +78,8 @@ class GuardedServer {
         revocations: guarded.revocations,
         actors: new ActorsInHand(),
         askAgain: new AskOnce(now).askAgain,
+        // what a certificate would say: who may pull from a and push to it
+        vouched: (_, { request: { headers } }) => (typeof headers['x-named'] === 'string' ? Promise.resolve(headers['x-named'] === 'nobody' ? undefined : vouchedFor(headers['x-named'])) : undefined),
       }),
       observe: () => undefined,
       report: () => undefined,
@@ -122,6 +131,39 @@ describe('the guard', () => {
     expect(await server.send(method, path, 'x.y.z')).toMatchObject({ status: 401, challenge: `${challenge},error="invalid_token"` });
     expect(await server.send(method, path, issuer.issue())).toMatchObject({ status: 401, challenge: `${challenge},error="insufficient_scope"` });
     expect(server.served).toEqual([]);
+  });
+
+  describe('without a token, where the client has shown in another way who it is', () => {
+    const send = async (method: string, path: string, named: string, headers: Readonly<Record<string, string>> = {}) => {
+      const response = await fetch(`${server.url}${path}`, { method, headers: { 'X-Named': named, ...headers } });
+      return { status: response.status, challenge: response.headers.get('WWW-Authenticate'), body: await response.text() };
+    };
+
+    it('lets it do what it may, as itself, and challenges the rest', async () => {
+      expect((await send('PUT', '/v2/a/manifests/v1', 'alice')).status).toBe(200);
+      expect(server.served).toMatchObject([{ caller: { principal: 'alice', kind: 'user', actor: 'alice' } }]);
+      expect(await send('DELETE', '/v2/a/manifests/v1', 'alice')).toMatchObject({ status: 401, challenge: expect.stringContaining('scope="repository:a:delete",error="insufficient_scope"') });
+    });
+
+    it('challenges it on /v2/, and whomever it stands for that nobody is, as if it had shown nothing', async () => {
+      for (const [path, named] of [['/v2/', 'alice'], ['/v2/', 'nobody'], ['/v2/a/manifests/v1', 'nobody']] as const) {
+        const { status, challenge, body } = await server.send('GET', path);
+        expect(await send('GET', path, named)).toEqual({ status, challenge, body });
+      }
+    });
+
+    it('holds it against what was taken back, and refuses it where that is not known', async () => {
+      server.revocations.revoked.add('alice');
+      expect((await send('GET', '/v2/a/manifests/v1', 'alice')).status).toBe(401);
+      server.revocations.seconds = 31;
+      expect((await send('GET', '/v2/a/manifests/v1', 'bob')).status).toBe(503);
+    });
+
+    it('does not count beside a token, and sends nobody for a token to mount what it may not read', async () => {
+      expect((await send('GET', '/v2/a/manifests/v1', 'alice', { Authorization: `Bearer ${issuer.issue()}` })).status).toBe(401);
+      expect((await send('POST', `/v2/a/blobs/uploads/?mount=${D}&from=b`, 'alice')).status).toBe(200);
+      expect(server.served).toMatchObject([{ kind: 'mountBlob', conditions: { pulls: ['a'] } }]);
+    });
   });
 
   it.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])('takes a token whatever the case of %s', async (scheme) => {

@@ -22,6 +22,7 @@ const PUBLIC: Statement = { name: 'signing-key-public', text: 'SELECT kid, alg, 
 const ADD: Statement = { name: 'signing-key-add', text: 'SELECT access.add_signing_key_v1($1, $2, $3, $4, $5) AS state' };
 const ROTATE: Statement = { name: 'signing-key-rotate', text: 'SELECT access.rotate_signing_key_v1($1, make_interval(secs => $2::float8 / 1000), $3) AS rotated' };
 const WITHDRAW: Statement = { name: 'signing-key-withdraw', text: 'SELECT access.withdraw_signing_key_v1($1, $2)' };
+const UNIQUE = '23505';
 /** The service itself does it, in no request. */
 const META = JSON.stringify({ auth_kind: 'none' });
 
@@ -35,12 +36,14 @@ export class SigningKeyTable {
     return rows.map((row) => ({ ...row, activatedAt: row.activatedAt ?? undefined }));
   }
 
-  /** The first key becomes `active`, another `next`; nothing where there is a next one already. @throws DependencyUnavailable */
+  /** The first key becomes `active`, another `next`; nothing where there is a next one already. @throws DependencyUnavailable; Error for a person, where it was retired before */
   async add({ kid, publicKey, sealed }: Pick<SigningKeyRow, 'kid' | 'publicKey' | 'sealed'>, alg = 'ES256'): Promise<void> {
     try {
       await this.database.sql(ADD, [kid, alg, JSON.stringify(publicKey), sealed, META]);
     } catch (error) {
-      if (sqlState(error) !== 'WB422') throw error;
+      const state = sqlState(error);
+      if (state === UNIQUE) throw new Error(`the signing key ${kid} was taken out of use before, and is not published again; make a new one`, { cause: error });
+      if (state !== 'WB422') throw error;
     }
   }
 

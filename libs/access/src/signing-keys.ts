@@ -29,11 +29,21 @@ interface Signer {
   readonly key: KeyObject;
 }
 
+/** What signs tokens, wherever its keys are kept. */
+export interface Signing {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  current(): Signer;
+  publicKeys(): readonly Pick<SigningKeyRow, 'kid' | 'publicKey'>[];
+  /** Of the readiness: rejects where nobody believes what this process signs. */
+  check(): Promise<void>;
+}
+
 /**
  * The keys that this process signs with, kept in step with every other replica by looking at the table. A key is published before it signs, and stays
  * published until nothing that it signed is alive.
  */
-export class SigningKeys {
+export class SigningKeys implements Signing {
   private signer: Signer | undefined;
   private published: readonly Pick<SigningKeyRow, 'kid' | 'publicKey'>[] = [];
   private readonly opened = new Map<string, KeyObject | undefined>();
@@ -60,7 +70,6 @@ export class SigningKeys {
     return this.signer;
   }
 
-  /** Of the readiness: rejects where nobody believes what this process signs. */
   check(): Promise<void> {
     if (this.published.some(({ kid }) => kid === this.signer?.kid)) return Promise.resolve();
     return Promise.reject(new Error('the key that this process signs with is published no longer, and its secret (auth.tokens.keySecret) does not open the one that others sign with'));

@@ -19,6 +19,8 @@ const OWN = 'registry.example';
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const keys = { current: () => ({ kid: 'k1', key: privateKey }), publicKeys: () => [{ kid: 'k1', publicKey: publicKey.export({ format: 'jwk' }) }] };
 const basic = (login: string, secret: string): Record<string, string> => ({ Authorization: `Basic ${Buffer.from(`${login}:${secret}`).toString('base64')}` });
+/** What a certificate would say of whoever is in this header. */
+const CERTIFICATE_ENDS = new Date(Math.floor(Date.now() / 1000) * 1000 + 200_000);
 const scope = (name: string, actions = 'pull'): string => `scope=repository:${name}:${actions}`;
 
 /** Refresh tokens of one process; those of the database have their own spec. */
@@ -56,12 +58,12 @@ beforeAll(async () => {
   people = new HtpasswdIdentityProvider({ path: file, log: logger });
   await people.start();
   const issuer = new TokenIssuer(keys, { issuer: 'https://registry.example', ownService: OWN, lifetime: 300 });
-  const tokens = new TokenService({ issuer, identities: people, refreshTokens, granting, services: [OWN, 'other.example'], issued: (token) => issued.push(token) });
+  const tokens = new TokenService({ issuer, identities: people, refreshTokens, granting, services: [OWN, 'other.example'], find: (login) => people.find(login), issued: (token) => issued.push(token) });
   http = await startHttp({
     module: class {},
     handlers: {},
     guard: () => undefined,
-    endpoints: tokenEndpoints({ tokens, keys, trusted: new TrustedProxies([]), refused: (error) => refused.push(error) }),
+    endpoints: tokenEndpoints({ tokens, keys, certified: ({ request: { headers } }) => (typeof headers['x-named'] === 'string' ? { login: headers['x-named'], expires: CERTIFICATE_ENDS } : undefined), trusted: new TrustedProxies([]), refused: (error) => refused.push(error) }),
     address: { host: '127.0.0.1', port: 0 },
     logger,
     metrics: new Metrics(),
@@ -117,6 +119,23 @@ describe('GET /token', () => {
       expect([answer.status, answer.body['refresh_token']]).toEqual([200, undefined]);
       expect(await claims(answer)).toMatchObject({ sub: '', access: [], waybill: { principal: '', kind: 'anonymous' } });
     }
+  });
+
+  it('gives a token to whom a certificate names, no longer than that lasts and not to be renewed, unless there are credentials', async () => {
+    const answer = await get(`?service=${OWN}&offline_token=true&${scope('acme/a')}`, { 'X-Named': 'alice' });
+    expect([answer.status, answer.body['refresh_token']]).toEqual([200, undefined]);
+    expect(await claims(answer)).toMatchObject({ sub: 'alice', access: [{ name: 'acme/a' }], exp: CERTIFICATE_ENDS.getTime() / 1000 });
+    expect(issued.at(-1)).toMatchObject({ cause: 'certificate', identity: { login: 'alice' } });
+    expect(await claims(await get(`?service=${OWN}`, { 'X-Named': 'alice', ...basic('bob', 'right') }))).toMatchObject({ sub: 'bob' });
+    expect((await get('', { 'X-Named': 'alice', ...basic('bob', 'wrong') })).status).toBe(401);
+    expect(await claims(await get(`?service=${OWN}`, { 'X-Named': 'alice', ...basic('', '') }))).toMatchObject({ sub: 'alice' });
+  });
+
+  it('gives none to a certificate of nobody, and says no more than of wrong credentials', async () => {
+    const answer = await get('', { 'X-Named': 'nobody' });
+    expect([answer.status, answer.body['error'], answer.headers.get('www-authenticate')]).toEqual([401, 'invalid_grant', `Basic realm="${OWN}"`]);
+    const form = await fetch(`${url}/token`, { method: 'POST', headers: { 'X-Named': 'alice' }, body: new URLSearchParams({ grant_type: 'password', client_id: 'x', username: 'alice', password: 'wrong' }) });
+    expect(form.status).toBe(401);
   });
 
   it('believes the credentials and not the account', async () => {

@@ -97,8 +97,8 @@ function roleFaults(roles: Chosen, config: Config): string[] {
 /** A service has other replicas, and nothing to do where nobody asks it for tokens. */
 function tokenFaults(roles: readonly Role[], { auth }: Config): string[] {
   if (!roles.includes('tokens')) return [];
-  if (auth.mode !== 'tokens') return roles.length > 1 ? [] : [`auth.mode (WAYBILL_AUTH_MODE) is ${auth.mode}; expected tokens, because tokens are what the role tokens gives out`];
-  return auth.tokens.keySecret === undefined ? ['auth.tokens.keySecret (WAYBILL_AUTH_TOKENS_KEY_SECRET) is missing; expected at least 24 characters, the same for all replicas, because they sign with the same keys'] : [];
+  if (auth.mode === 'none') return roles.length > 1 ? [] : ['auth.mode (WAYBILL_AUTH_MODE) is none; expected another one, because the role tokens gives out tokens, or has the management API of whoever is told apart in another way'];
+  return auth.mode === 'tokens' && auth.tokens.keySecret === undefined && auth.tokens.keys === undefined ? ['auth.tokens.keySecret (WAYBILL_AUTH_TOKENS_KEY_SECRET) is missing; expected at least 24 characters, the same for all replicas, because they sign with the same keys, or auth.tokens.keys (WAYBILL_AUTH_TOKENS_KEYS), files with these keys'] : [];
 }
 
 function rolesOf(config: Config): Chosen {
@@ -121,10 +121,11 @@ export function withOptions(environment: Environment, words: readonly string[]):
 function greeting(roles: Chosen, { address, secret }: Running, config: Config): string {
   const scheme = config.http.tls === undefined ? 'http' : 'https';
   if (roles.join(',') === 'relay') return `Waybill's relay numbers the log${config.kafka.brokers.length > 0 ? ' and publishes it to Kafka' : ''}; its health is at ${scheme}://${address}/readyz\n`;
+  if (roles.join(',') === 'tokens' && config.auth.mode !== 'tokens') return `Waybill's management API listens on ${scheme}://${address}/api/v1/\n`;
   if (roles.join(',') === 'tokens') return `Waybill's token service listens on ${scheme}://${address}; its tokens are for ${config.publicUrl ?? 'this machine'}\n`;
   const database = config.database.url === undefined ? `${config.data.dir} (database and blobs)` : `your Postgres and ${config.storage.driver} storage`;
   const login = config.auth.mode === 'none' ? '' : `Log in: docker login ${address}${config.auth.mode === 'tokens' ? ' --username admin' : ''}\n`;
-  const made = secret === undefined ? '' : `The user admin was made. This is its password, shown only now: ${secret}\n`;
+  const made = secret === undefined ? '' : `The user admin${config.auth.mode === 'tokens' ? '' : ' of /api/v1'} was made. This is its password, shown only now: ${secret}\n`;
   return `Waybill listens on ${scheme}://${address}\nData: ${database}\n${made}${login}Push an image: docker pull hello-world && docker tag hello-world ${address}/hello-world && docker push ${address}/hello-world\n`;
 }
 

@@ -9,7 +9,7 @@ const NAME = 'admin';
 const META = { auth_kind: 'none' };
 
 /**
- * Makes the user `admin` where tokens are used and nobody may administer anything yet. Gives the password where nobody had chosen one: it is nowhere else,
+ * Makes the user `admin` where callers are told apart and nobody may administer anything yet. Gives the password where nobody had chosen one: it is nowhere else,
  * and no later start says it. Of several processes that begin at once one makes it.
  * @throws Error for a person, where the chosen password is not taken
  */
@@ -30,7 +30,7 @@ export async function ensureAdmin(database: Database, { admin }: Pick<Config, 'a
 
 /** Of a registry in one process; elsewhere the set-up step does it, which the owner of the schema runs. Of workers, the first process did. */
 export async function makeFirstAdmin(roles: readonly Role[], config: Config, { database }: { readonly database: Database }): Promise<string | undefined> {
-  if (roles.length < ROLES.length || config.auth.mode !== 'tokens' || !cluster.isPrimary) return undefined;
+  if (roles.length < ROLES.length || config.auth.mode === 'none' || !cluster.isPrimary) return undefined;
   const made = await ensureAdmin(database, config);
   return typeof made === 'object' ? made.secret : undefined;
 }

@@ -44,6 +44,7 @@ describe('setUp', () => {
     expect(stepsOf(await config()).map(({ name }) => name)).toEqual(['schema', 'rights']);
     expect(stepsOf(await config(s3)).map(({ name, server }) => [name, server]).at(-1)).toEqual(['bucket', 'the S3 server at http://minio:9000']);
     expect(stepsOf(await config({ WAYBILL_KAFKA_BROKERS: 'kafka:9092' })).map(({ name }) => name)).toEqual(['schema', 'rights', 'topics']);
+    expect(stepsOf(await config({ WAYBILL_AUTH_MODE: 'htpasswd', WAYBILL_AUTH_HTPASSWD: '/users' })).map(({ name }) => name)).toEqual(['schema', 'rights', 'admin']);
     const alone = await loadConfig({});
     expect(() => stepsOf(alone)).toThrow(ConfigRefused);
   });

@@ -47,7 +47,7 @@ export function stepsOf(config: Config): SetUpStep[] {
     { name: 'schema', server, run: () => makeSchema(url) },
     { name: 'rights', server, run: () => giveRights(url, config.setup) },
   ];
-  if (config.auth.mode === 'tokens') steps.push({ name: 'admin', server, run: () => makeAdmin(url, config) });
+  if (config.auth.mode !== 'none') steps.push({ name: 'admin', server, run: () => makeAdmin(url, config) });
   const { storage } = config;
   if (storage.driver === 's3') steps.push({ name: 'bucket', server: `the S3 server at ${storage.endpoint}`, run: () => makeBucket(storage) });
   if (hasKafka) steps.push(topics);

@@ -7,7 +7,7 @@ import type { RunningProcess } from './start-roles.js';
 
 const STATES: readonly ReplicaState[] = ['ready', 'failing', 'away'];
 
-/** What the service `tokens` answers, beside nothing below `/v2/`. */
+/** What the service `tokens` answers, beside nothing below `/v2/`; the last one alone where others give out tokens, or nobody does. */
 const TOKEN_PATHS = [{ kind: 'token', path: '/token' }, { kind: 'keys', path: '/.well-known/jwks.json' }, { kind: 'management', path: '/api/v1/' }] as const;
 
 /** Serves the one address in front of the services. It needs neither the database nor the storage. Rejects as startRoles does. */
@@ -35,7 +35,7 @@ export async function startGateway(config: Config, logger: Logger): Promise<Runn
     const http = await startHttp({
       module: GatewayModule,
       handlers: gatewayHandlers(gateway.to(blobs), gateway.to(manifests)),
-      endpoints: tokens === undefined ? [] : gateway.endpoints(tokens, TOKEN_PATHS),
+      endpoints: tokens === undefined ? [] : gateway.endpoints(tokens, TOKEN_PATHS.filter(({ kind }) => kind === 'management' || !['htpasswd', 'external'].includes(config.auth.mode))),
       // each service decides for itself
       guard: () => undefined,
       address: config.http.address,

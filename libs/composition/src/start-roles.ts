@@ -67,7 +67,7 @@ async function serve(roles: readonly Role[], config: Config, infrastructure: Inf
   const { metrics, telemetry } = infrastructure;
   gauge(metrics, infrastructure);
   return startHttp({
-    module: { module: ProcessModule, imports: [registry, ...(tokens === undefined ? [] : [tokens.module])] },
+    module: { module: ProcessModule, imports: [registry, ...(tokens?.modules ?? [])] },
     endpoints: (tokens?.endpoints ?? []).map((endpoint) => limitTokens(endpoint, config.limits, trusted)),
     handlers: sealer === undefined ? handlers : wakeSealer(handlers, () => sealer.poke()),
     guard: limitGuard(both(access.guard, policyGuard(config.registry)), config.limits, trusted),

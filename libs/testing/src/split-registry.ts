@@ -13,7 +13,7 @@ export interface SplitOptions {
   readonly gatewaySettings?: Readonly<Record<string, string>>;
   /** Processes of each service; 2 unless given. */
   readonly replicas?: number;
-  /** With it whoever wants in has to log in, as `admin` or somebody else whom the database has: password of the user admin. */
+  /** With it whoever wants in has to log in, as `admin` or somebody else whom the database has, unless the settings have another mode: password of the user admin. */
   readonly adminPassword?: string;
 }
 
@@ -36,14 +36,15 @@ export async function startSplitRegistry({ databaseUrl, settings: given = {}, ga
   const folder = await temporaryFolder('split');
   const port = await freePort();
   const scheme = 'WAYBILL_HTTP_TLS_CERT_FILE' in gatewaySettings ? 'https' : 'http';
-  const settings = adminPassword === undefined ? given : { ...given, WAYBILL_AUTH_MODE: 'tokens', WAYBILL_PUBLIC_URL: `${scheme}://127.0.0.1:${port}` };
+  const isOwn = adminPassword !== undefined && !('WAYBILL_AUTH_MODE' in given);
+  const settings = !isOwn ? given : { ...given, WAYBILL_AUTH_MODE: 'tokens', WAYBILL_PUBLIC_URL: `${scheme}://127.0.0.1:${port}` };
   const service = (app: 'blobs' | 'manifests' | 'tokens', more: Readonly<Record<string, string>> = {}): Promise<RegistryProcess[]> =>
     Promise.all(Array.from({ length: replicas }, () => RegistryProcess.start({ app, dataFolder: folder.path, databaseUrl: serviceUrl(databaseUrl, app), settings: { ...settings, ...more } })));
   await setUpDatabase({ databaseUrl, settings: adminPassword === undefined ? settings : { ...settings, WAYBILL_ADMIN_PASSWORD: adminPassword } });
   const [blobs, manifests, tokens, relay] = await Promise.all([
     service('blobs'),
     service('manifests'),
-    adminPassword === undefined ? [] : service('tokens', { WAYBILL_AUTH_TOKENS_KEY_SECRET: KEY_SECRET }),
+    adminPassword === undefined ? [] : service('tokens', isOwn && !('WAYBILL_AUTH_TOKENS_KEYS' in given) ? { WAYBILL_AUTH_TOKENS_KEY_SECRET: KEY_SECRET } : {}),
     RegistryProcess.start({ app: 'relay', dataFolder: folder.path, databaseUrl: serviceUrl(databaseUrl, 'relay'), settings }),
   ]);
   const gateway = await RegistryProcess.start({ app: 'gateway', port, dataFolder: folder.path, settings: { ...settings, ...gatewaySettings, WAYBILL_GATEWAY_BLOBS: addresses(blobs), WAYBILL_GATEWAY_MANIFESTS: addresses(manifests), WAYBILL_GATEWAY_TOKENS: addresses(tokens) } });

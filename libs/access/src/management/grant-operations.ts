@@ -7,7 +7,7 @@ import { ManagementRefused, notFound } from './management-refused.js';
 import { operation } from './operation.js';
 import type { Call, Operation } from './operation.js';
 import { pageQuery } from './paging.js';
-import { requireManager } from './rights.js';
+import { htpasswdUser, requireManager } from './rights.js';
 import { actions, grant, grantTerms, group, member, newSubject, outcome, pageSchema, paging, role } from './schemas.js';
 
 const OF = '/organisations/{organisation}';
@@ -163,7 +163,7 @@ async function roleOf(call: InOrganisation & Pick<Call<'/{role}', unknown, unkno
 async function subjectOf(call: InOrganisation, organisation: string | null, subject: z.infer<typeof newSubject>): Promise<Subject> {
   switch (subject.kind) {
     case 'everybody': return subject;
-    case 'principal': return { kind: 'principal', id: await principalOf(call, subject.login) };
+    case 'principal': return { kind: 'principal', id: htpasswdUser(call.services, subject.login)?.id ?? (await principalOf(call, subject.login)) };
     case 'group': {
       const found = await call.services.groups.get(subject.id);
       if (found === undefined || (found.organisation !== null && found.organisation !== organisation)) throw new ManagementRefused('invalid', 'body.subject.id: there is no such group in the organisation');

@@ -7,13 +7,13 @@ import type { Asker } from '../decide.js';
 import { explain } from '../explain.js';
 import type { NameOf } from '../explain.js';
 import { ACTIONS } from '../grant.js';
-import type { Grant } from '../grant.js';
+import type { Action, Grant } from '../grant.js';
 import type { Identity } from '../identity-provider.js';
 import { forbidden, ManagementRefused, notFound } from './management-refused.js';
 import { operation } from './operation.js';
 import type { Operation } from './operation.js';
 import { pageQuery } from './paging.js';
-import { allowedOf, askerOf, manages } from './rights.js';
+import { allowedOf, askerOf, htpasswdUser, manages } from './rights.js';
 import { explanation, outcome, pageSchema, paging, repository, visibility } from './schemas.js';
 import type { Services } from './services.js';
 
@@ -97,7 +97,9 @@ export const REPOSITORY_OPERATIONS: readonly Operation[] = [
       const name = nameOf(query.repository);
       const login = query.principal ?? caller.login;
       if (login !== caller.login && !(await manages(call, organisationOf(name)))) throw forbidden('you may ask about yourself only: you do not manage the organisation');
-      const principal = login === caller.login ? caller : login === '' ? undefined : await services.principals.byLogin(login);
+      const elsewhere = await decidedElsewhere(services, login, query);
+      if (elsewhere !== undefined) return { body: elsewhere };
+      const principal = login === caller.login ? caller : login === '' ? undefined : htpasswdUser(services, login) ?? (await services.principals.byLogin(login));
       if (principal === undefined && login !== '') throw new ManagementRefused('invalid', 'query.principal: nobody has that login');
       const { asker, grants, nameOfGroup } = query.as_of === undefined ? await accessNow(services, principal, name) : await accessThen(services, new Date(query.as_of), principal, name);
       const question = {
@@ -110,6 +112,21 @@ export const REPOSITORY_OPERATIONS: readonly Operation[] = [
     },
   }),
 ];
+
+/** What is asked of the registry itself. The rest, listing and managing, is asked of this API. */
+const OF_THE_REGISTRY: ReadonlySet<Action> = new Set<Action>(['pull', 'push', 'overwrite', 'delete']);
+const EXTERNAL = { allowed: null, because: 'external', answer: 'an external token server decides: whoever brings a token of it may do what that says, and grants say nothing of it', near: [] };
+const EVERY_USER = { allowed: true, because: 'htpasswd', answer: 'every user of the htpasswd file may do everything, because no grant was ever given', near: [] };
+
+/** The answer where something else than grants decides. @throws ManagementRefused invalid, where nobody can say */
+async function decidedElsewhere(services: Pick<Services, 'decider' | 'firstGrant'>, login: string, { action, as_of: moment }: { readonly action: Action; readonly as_of?: string | undefined }): Promise<object | undefined> {
+  const fileUser = htpasswdUser(services, login);
+  if (fileUser !== undefined && moment !== undefined) throw new ManagementRefused('invalid', 'query.as_of: of users of the htpasswd file the present alone is known');
+  if (services.decider === 'grants' || !OF_THE_REGISTRY.has(action)) return undefined;
+  if (services.decider === 'external') return EXTERNAL;
+  if (fileUser === undefined) throw new ManagementRefused('invalid', 'query.principal: expected htpasswd:<login>, because the users of that file alone are let in');
+  return (await services.firstGrant.wasGiven()) ? undefined : EVERY_USER;
+}
 
 /** @throws ManagementRefused invalid */
 function nameOf(text: string): RepositoryName {

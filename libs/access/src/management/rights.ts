@@ -66,3 +66,11 @@ export async function allowedOf({ caller, circumstances, services }: Request, or
 export function askerOf({ id, groups, admin }: Pick<Identity, 'id' | 'groups' | 'admin'>): Asker {
   return { id, groups, admin };
 }
+
+/**
+ * Somebody of an htpasswd file, who is called `htpasswd:<login>` here: a user of the database may have the same login. undefined where nobody is let in by such
+ * a file, and where it is no such name. Whether the file has the user is not known here.
+ */
+export function htpasswdUser({ decider }: Pick<Services, 'decider'>, name: string): Pick<Identity, 'id' | 'login' | 'admin' | 'groups'> | undefined {
+  return decider === 'htpasswd' && /^htpasswd:[^\s:]{1,240}$/.test(name) ? { id: name, login: name, admin: false, groups: [] } : undefined;
+}

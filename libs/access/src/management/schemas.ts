@@ -74,8 +74,8 @@ export const visibility = z.enum(['private', 'public']);
 export const repository = z.object({ name: z.string(), visibility, version, createdAt: instant });
 
 export const explanation = z.object({
-  allowed: z.boolean(),
-  because: z.enum(['admin', 'allow', 'deny', 'none']),
+  allowed: z.boolean().nullable().describe('null: an external token server decides, and is not asked'),
+  because: z.enum(['admin', 'allow', 'deny', 'none', 'htpasswd', 'external']).describe('htpasswd: every user of the file may do everything, because no grant was ever given'),
   grant: z.string().optional().describe('the one that decides'),
   answer: z.string(),
   near: z.array(z.object({ grant: z.string(), why: z.string() })),

@@ -5,6 +5,7 @@ import { AuditReader } from '../audit-reader.js';
 import { Commands } from '../commands.js';
 import { Credentials } from '../credentials.js';
 import { CustomRoles } from '../custom-roles.js';
+import { FirstGrant } from '../first-grant.js';
 import type { GrantSource } from '../grant.js';
 import { Grants } from '../grants.js';
 import { Groups } from '../groups.js';
@@ -21,8 +22,16 @@ import { SlowedIdentityProvider } from '../slowed-identity-provider.js';
 import { SqlGrantSource } from '../sql-grant-source.js';
 import { Users } from '../users.js';
 
+/**
+ * Who decides about the registry itself: grants, grants about the users of an htpasswd file (all of whom may do everything until the first one), or the tokens of an
+ * external server, whatever grants say. About this API grants decide always.
+ */
+export type Decider = 'grants' | 'htpasswd' | 'external';
+
 /** What the operations of the management API work with. */
 export interface Services {
+  readonly decider: Decider;
+  readonly firstGrant: Pick<FirstGrant, 'wasGiven'>;
   readonly users: Users;
   readonly robots: Robots;
   readonly credentials: Credentials;
@@ -43,6 +52,8 @@ export interface Services {
 }
 
 export interface ServicesOptions {
+  /** Grants unless given. */
+  readonly decider?: Decider;
   readonly database: Database;
   readonly passwords: Passwords;
   readonly lastUse: LastUse;
@@ -55,11 +66,13 @@ export interface ServicesOptions {
   readonly failed?: (error: unknown) => void;
 }
 
-export function openServices({ database, passwords, lastUse, attempts, appended, undeleteSeconds, failed }: ServicesOptions): Services {
+export function openServices({ decider = 'grants', database, passwords, lastUse, attempts, appended, undeleteSeconds, failed }: ServicesOptions): Services {
   const commands = new Commands(database, appended);
   const deletions = new RepositoryDeletions(database, { appended, ...(failed === undefined ? {} : { failed }) });
   return {
     deletions,
+    decider,
+    firstGrant: new FirstGrant(database),
     users: new Users(commands, passwords),
     robots: new Robots(commands),
     credentials: new Credentials(commands),

@@ -117,9 +117,10 @@ const auth = z.discriminatedUnion('mode', [
     clientCertificates,
     tokens: z.strictObject({
       keySecret: key(longSecret().optional(), 'at least 24 characters, such as `openssl rand -hex 24` gives', 'Encrypts the keys that sign tokens, which stand in the database. All replicas of the service `tokens` have the same.', { secret: true, otherwise: 'of the registry in one process, a file in `data.dir` that it makes' }),
+      keys: key(text().optional(), 'the path of a PEM file, or of a folder of them', 'Private keys of P-256 that sign tokens, in the place of keys in the database: the last in the file, or of the folder\'s *.pem and *.key the last by name, signs, and all are published. A change is taken within seconds. The same for all replicas of the service `tokens`.', { otherwise: 'none; keys are made, and kept in the database' }),
       lifetime: key(duration(60, 3600).prefault('5m'), 'a duration from 1m to 1h', 'For how long clients use a token.'),
       refreshLifetime: key(duration(3600, 3650 * DAY).prefault('90d'), 'a duration from 1h', 'For how long a client stays logged in with a refresh token. A changed password, or a revoked secret, ends it at once.'),
-      keyPeriod: key(duration(2 * DAY, 3650 * DAY).prefault('30d'), 'a duration from 2d', 'For how long a key signs. The next one is published a day before.'),
+      keyPeriod: key(duration(2 * DAY, 3650 * DAY).prefault('30d'), 'a duration from 2d', 'For how long a key of the database signs. The next one is published a day before.'),
       services: key(list().prefault([]), 'a list of services such as registry.example.org:5000', 'Other registries that trust our tokens, by what their challenge has as `service`. They hear of no right that depends on a tag.'),
     }).prefault({}),
   }),
@@ -186,7 +187,7 @@ export const CONFIG_TREE = z.strictObject({
   gateway: z.strictObject({
     blobs: key(addresses().prefault([]), REPLICAS, 'Where the gateway finds the service `blobs`. A host name stands for every address that it resolves to.'),
     manifests: key(addresses().prefault([]), REPLICAS, 'Where the gateway finds the service `manifests`. A host name stands for every address that it resolves to.'),
-    tokens: key(addresses().prefault([]), REPLICAS.replaceAll('blobs', 'tokens'), 'Where the gateway finds the service `tokens`, which answers `/token`, `/.well-known/jwks.json` and `/api/v1/`. Empty: nobody answers these.'),
+    tokens: key(addresses().prefault([]), REPLICAS.replaceAll('blobs', 'tokens'), 'Where the gateway finds the service `tokens`, which answers `/token`, `/.well-known/jwks.json` and `/api/v1/`; the last one alone where `auth.mode` is htpasswd or external. Empty: nobody answers these.'),
     answerTimeout: key(duration(1, DAY).prefault('15m'), 'a duration from 1s to 1d', 'From the last byte of a request to the first of its answer. Completing an upload that another process began reads all of it again.'),
   }).prefault({}),
   kafka: kafka.prefault({}),
@@ -207,7 +208,7 @@ export const CONFIG_TREE = z.strictObject({
     blobBytes: key(size(0, 64 * GiB).prefault('16 MiB'), 'a size', 'Memory for contents of small blobs, by digest.'),
   }).prefault({}),
   admin: z.strictObject({
-    password: key(secret().optional(), 'text', 'Password of the user `admin`, who is made where tokens are used and there is no user yet. It changes nobody who is there.', { secret: true, otherwise: 'a random one, which is printed once' }),
+    password: key(secret().optional(), 'text', 'Password of the user `admin`, who is made where `auth.mode` is not none and nobody is admin yet. It changes nobody who is there. Where `auth.mode` is htpasswd or external, the user is for `/api/v1` alone.', { secret: true, otherwise: 'a random one, which is printed once' }),
   }).prefault({}),
   setup: z.strictObject({
     wait: key(duration(0, DAY).prefault('5m'), 'a duration up to 1d', 'How long the set-up step waits for servers that are not there yet.'),
@@ -287,12 +288,22 @@ function certificateFaults({ login, prefix, suffix }: z.output<typeof clientCert
   return [`auth.clientCertificates.login is ${login}, and no certificate of a client gets here; expected http.tls.clientCerts request or require where this process ends TLS, or http.trustClientCert true where a gateway or another proxy in front does`];
 }
 
+function tokenFaults({ keys, keySecret }: Extract<Tree['auth'], { mode: 'tokens' }>['tokens'], publicUrl: string | undefined, address: string): string[] {
+  const faults: string[] = [];
+  if (publicUrl === undefined && /^(?:0\.0\.0\.0|::):|:0$/.test(address)) {
+    faults.push(`publicUrl (WAYBILL_PUBLIC_URL) is missing; expected where clients find the registry, because tokens are for it and ${address} is no address of one`);
+  }
+  if (keys !== undefined && keySecret !== undefined) {
+    faults.push('auth.tokens.keys and auth.tokens.keySecret are both given; expected one of them, because tokens are signed with keys of files or with keys of the database');
+  }
+  return faults;
+}
+
 function authFaults({ auth: chosen, publicUrl, http }: Tree): string[] {
   const { host, port } = http.address;
-  if (chosen.mode === 'tokens' && publicUrl === undefined && (port === 0 || ['0.0.0.0', '::'].includes(host))) {
-    return [`publicUrl (WAYBILL_PUBLIC_URL) is missing; expected where clients find the registry, because tokens are for it and ${host}:${port} is no address of one`];
-  }
-  if (chosen.mode !== 'external') return chosen.mode === 'none' ? [] : certificateFaults(chosen.clientCertificates, http);
+  if (chosen.mode === 'none') return [];
+  if (chosen.mode === 'htpasswd') return certificateFaults(chosen.clientCertificates, http);
+  if (chosen.mode === 'tokens') return [...tokenFaults(chosen.tokens, publicUrl, `${host}:${port}`), ...certificateFaults(chosen.clientCertificates, http)];
   const faults: string[] = [];
   const sources = [chosen.jwksUrl, chosen.jwksFile, chosen.certificates].filter((source) => source !== undefined);
   if (sources.length !== 1) faults.push(`${sources.length} of auth.jwksUrl, auth.jwksFile and auth.certificates are given; expected one of them, because tokens are checked with the keys of one place`);

@@ -54,6 +54,12 @@ describe('the configuration', () => {
     expect(await faultsOf({ ...external, WAYBILL_AUTH_CLIENT_CERTIFICATES_LOGIN: 'uri' })).toEqual(['auth.clientCertificates is set, but applies only where auth.mode is htpasswd or tokens']);
   });
 
+  it('takes signing keys of files, or a secret for those of the database, and not both', async () => {
+    const files = { WAYBILL_AUTH_MODE: 'tokens', WAYBILL_AUTH_TOKENS_KEYS: '/keys' };
+    expect(await loadConfig(files)).toMatchObject({ auth: { tokens: { keys: '/keys' } } });
+    expect(await faultsOf({ ...files, WAYBILL_AUTH_TOKENS_KEY_SECRET: 'a secret of 24 characters' })).toEqual([expect.stringMatching(/^auth\.tokens\.keys and auth\.tokens\.keySecret are both given/)]);
+  });
+
   it('takes the environment over the file and the file over the default', async () => {
     const path = file('order.yaml', 'http:\n  address: 0.0.0.0:80\n  workers: 2\nregistry:\n  mustExist: [a/*, b/**]\n  readOnly: true\n');
     const config = await loadConfig({ WAYBILL_CONFIG: path, WAYBILL_HTTP_WORKERS: '3' });

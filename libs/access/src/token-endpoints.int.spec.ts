@@ -201,6 +201,9 @@ describe('POST /token', () => {
       ['grant_type=password', undefined, 'invalid_request'],
       ['grant_type=authorization_code&client_id=c', undefined, 'unsupported_grant_type'],
       ['{}', 'application/json', 'invalid_request'],
+      // what a form of another site may send without asking, and what is no form, with everything right in it
+      [login, 'text/plain', 'invalid_request'],
+      [login, 'application/json', 'invalid_request'],
       [`grant_type=password&client_id=c&username=a&password=${'x'.repeat(40_000)}`, undefined, 'invalid_request'],
       [`${login}&scope=${'repository:a:pull+'.repeat(101)}`, undefined, 'invalid_request'],
     ] as const) {

@@ -35,7 +35,7 @@ describe('the configuration', () => {
       log: { level: 'info' },
       data: { dir: './data' },
       database: { poolSize: 10 },
-      storage: { driver: 'filesystem', root: 'data/blobs' },
+      storage: { driver: 'filesystem', root: 'data/blobs', directFrom: 8 * 1024 * 1024 },
       registry: { deletes: 'enabled', readOnly: false, manifestSizeLimit: 4_194_304, sparseIndexes: [], mustExist: [] },
       uploads: { expiry: 604_800, lease: 10, reapEvery: 60 },
       manifests: { undeleteSeconds: 604_800 },
@@ -76,7 +76,7 @@ describe('the configuration', () => {
     expect(config.metrics.address).toEqual({ host: '::', port: 9000 });
     expect(config.registry).toMatchObject({ readOnly: true, sparseIndexes: ['x/*', 'y'], manifestSizeLimit: 2_097_152 });
     expect(config.uploads).toMatchObject({ expiry: 7200, lease: 30 });
-    expect(config.storage).toEqual({ driver: 'filesystem', root: '/srv/waybill/blobs' });
+    expect(config.storage).toEqual({ driver: 'filesystem', root: '/srv/waybill/blobs', directFrom: 8 * 1024 * 1024 });
     expect(config.log.level).toBe('info');
   });
 

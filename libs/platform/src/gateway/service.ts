@@ -54,6 +54,8 @@ const SWEEP_MS = 500;
  */
 export class Service {
   private replicas: readonly Replica[] = [];
+  /** Of replicas that are gone, and have requests under way. */
+  private readonly retired = new Set<ReplicaPool>();
   private timer: NodeJS.Timeout | undefined;
   private sweeper: NodeJS.Timeout | undefined;
   private discovering: Promise<void> | undefined;
@@ -72,7 +74,14 @@ export class Service {
 
   /** Resolves after the first look, whatever that found. */
   async start(): Promise<void> {
-    const sweep = (): void => this.replicas.forEach(({ pool }) => pool.sweep());
+    const sweep = (): void => {
+      this.replicas.forEach(({ pool }) => pool.sweep());
+      for (const pool of this.retired) {
+        // a request may have gone to where nobody is any more before the name said so
+        pool.sweep();
+        if (pool.size.open === 0) this.retired.delete(pool);
+      }
+    };
     this.sweeper = setInterval(sweep, Math.min(SWEEP_MS, this.options.answerMs)).unref();
     await this.discover();
     const turn = (): void => {
@@ -86,7 +95,7 @@ export class Service {
     clearInterval(this.timer);
     await Promise.all([this.discovering, ...this.replicas.map(({ asked }) => asked)]);
     clearInterval(this.sweeper);
-    for (const { pool } of this.replicas) pool.destroy();
+    for (const pool of [...this.replicas.map((replica) => replica.pool), ...this.retired]) pool.destroy();
   }
 
   /**
@@ -140,7 +149,10 @@ export class Service {
     for (const { origin } of this.replicas) addresses.delete(origin);
     const found = [...addresses].map(([origin, address]) => new Replica(origin, address));
     this.replicas = [...this.replicas.filter((replica) => !gone.includes(replica)), ...found];
-    for (const { pool } of gone) pool.retire();
+    for (const { pool } of gone) {
+      pool.retire();
+      this.retired.add(pool);
+    }
     await this.ask(found);
   }
 

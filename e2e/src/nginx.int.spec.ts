@@ -13,7 +13,7 @@ else {
     toBlobs: (url) => pattern.test(url),
     namesAreOldMs: 2_100,
     server: 'nginx',
-    triedOnce: ['DELETE'],
+    triedOnce: ['PUT', 'DELETE'],
     refusal: /content-type: application\/json[^]*\{"errors":\[\{"code":"UNSUPPORTED"/i,
     refusals: [
       ['a line that is none', 'GARBAGE\r\n\r\n', 400],

@@ -176,7 +176,7 @@ export function describeLoadBalancer({ start, toBlobs, namesAreOldMs, server, tr
         blobs.behave = second.behave = (request) => request.socket.destroy();
         const conditions = [{}, { 'If-None-Match': '*' }, { 'If-Match': `"${D}"` }];
         for (const [method, size, condition] of [
-          ['POST', 0, 0], ['POST', 10, 0], ['PATCH', 0, 0], ['PATCH', 10, 0], ['PATCH', 200_000, 0], ['PUT', 200_000, 0], ['PUT', 10, 1], ['PUT', 10, 2], ['PUT', 200_000, 1], ['DELETE', 0, 0],
+          ['POST', 0, 0], ['POST', 10, 0], ['PATCH', 0, 0], ['PATCH', 10, 0], ['PATCH', 200_000, 0], ['PUT', 0, 0], ['PUT', 10, 0], ['PUT', 200_000, 0], ['PUT', 10, 1], ['PUT', 10, 2], ['PUT', 200_000, 1], ['DELETE', 0, 0],
         ] as const) {
           const url = `/v2/once/blobs/uploads/${U}?of=${method}${size}-${condition}`;
           // on a connection that carried nothing before: some close any other one without an answer

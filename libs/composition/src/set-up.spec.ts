@@ -45,6 +45,10 @@ describe('setUp', () => {
     expect(stepsOf(await config(s3)).map(({ name, server }) => [name, server]).at(-1)).toEqual(['bucket', 'the S3 server at http://minio:9000']);
     expect(stepsOf(await config({ WAYBILL_KAFKA_BROKERS: 'kafka:9092' })).map(({ name }) => name)).toEqual(['schema', 'rights', 'topics']);
     expect(stepsOf(await config({ WAYBILL_AUTH_MODE: 'htpasswd', WAYBILL_AUTH_HTPASSWD: '/users' })).map(({ name }) => name)).toEqual(['schema', 'rights', 'admin']);
+    const user = { ...s3, WAYBILL_SETUP_BUCKET_USER_ACCESS_KEY: 'blobs' };
+    expect(stepsOf(await config({ ...user, WAYBILL_SETUP_BUCKET_USER_SECRET_KEY: 'hush hush' })).map(({ name }) => name).slice(-2)).toEqual(['bucket', 'bucket user']);
+    const half = await config(user);
+    expect(() => stepsOf(half)).toThrow(ConfigRefused);
     const alone = await loadConfig({});
     expect(() => stepsOf(alone)).toThrow(ConfigRefused);
   });

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DependencyUnavailable } from '@waybill/oci';
 import { ConfigRefused, DatabaseUnreachable, grantNobody, grantServices, migrate, PgDatabase, SERVICES, sqlState } from '@waybill/platform';
 import type { Config, Passwords } from '@waybill/platform';
+import type { BucketUser } from '@waybill/blob-storage/s3';
 import { ensureAdmin } from './first-admin.js';
 import { kafkaOptions, topicOptions } from './kafka-settings.js';
 
@@ -16,6 +17,8 @@ export interface SetUpStep {
    */
   run(): Promise<string>;
 }
+
+type S3Config = Extract<Config['storage'], { driver: 's3' }>;
 
 const RETRY_MS = 500;
 const TELL_EVERY_MS = 10_000;
@@ -49,7 +52,12 @@ export function stepsOf(config: Config): SetUpStep[] {
   ];
   if (config.auth.mode !== 'none') steps.push({ name: 'admin', server, run: () => makeAdmin(url, config) });
   const { storage } = config;
-  if (storage.driver === 's3') steps.push({ name: 'bucket', server: `the S3 server at ${storage.endpoint}`, run: () => makeBucket(storage) });
+  if (storage.driver === 's3') {
+    const s3 = `the S3 server at ${storage.endpoint}`;
+    steps.push({ name: 'bucket', server: s3, run: () => makeBucket(storage) });
+    const user = bucketUserOf(config);
+    if (user !== undefined) steps.push({ name: 'bucket user', server: s3, run: () => makeBucketUser(storage, user) });
+  }
   if (hasKafka) steps.push(topics);
   return steps;
 }
@@ -88,10 +96,24 @@ async function makeAdmin(url: string, config: Config): Promise<string> {
   }
 }
 
-async function makeBucket(storage: Extract<Config['storage'], { driver: 's3' }>): Promise<string> {
+async function makeBucket(storage: S3Config): Promise<string> {
   const { ensureBucket } = await import('@waybill/blob-storage/s3');
   const made = await ensureBucket({ ...storage, secretKey: storage.secretKey.reveal(), attempts: 1 });
   return `${storage.bucket} ${made ? 'made' : 'is there'}`;
+}
+
+function bucketUserOf({ setup: { bucketUser: { accessKey, secretKey } } }: Config): BucketUser | undefined {
+  if (accessKey === undefined && secretKey === undefined) return undefined;
+  if (accessKey === undefined || secretKey === undefined) {
+    throw new ConfigRefused(['setup.bucketUser.accessKey and setup.bucketUser.secretKey (WAYBILL_SETUP_BUCKET_USER_ACCESS_KEY, …_SECRET_KEY) go together, and one is missing; expected both, or none where no user is to be made']);
+  }
+  return { accessKey, secretKey: secretKey.reveal() };
+}
+
+async function makeBucketUser(storage: S3Config, user: BucketUser): Promise<string> {
+  const { ensureBucketUser } = await import('@waybill/blob-storage/s3');
+  await ensureBucketUser({ ...storage, secretKey: storage.secretKey.reveal(), attempts: 1 }, user);
+  return `${user.accessKey} may use ${storage.bucket}, and nothing else`;
 }
 
 async function makeTopics(config: Config): Promise<string> {

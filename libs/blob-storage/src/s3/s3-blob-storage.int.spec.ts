@@ -10,7 +10,8 @@ import { newStorageKey } from '../storage-key.js';
 import { describeBlobStorage, type BlobStorageUnderTest } from '../testing/blob-storage.contract.js';
 import { s3Servers, type S3ServerKind } from '../testing/s3-servers.js';
 import { bytesOf, readAll, upload } from '../testing/transfers.js';
-import { ensureBucket, S3BlobStorage } from './s3-blob-storage.js';
+import { ensureBucket } from './bucket.js';
+import { S3BlobStorage } from './s3-blob-storage.js';
 import type { S3Options } from './s3-options.js';
 
 const MiB = 1024 * 1024;

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import { DependencyUnavailable } from '@waybill/oci';
 import { BlobStorage, type BlobWriter, type ByteRange, type ByteSink, type StorageKey } from '../blob-storage.js';
 import { ObjectMissing, TruncatedObject, WriterMisuse } from '../errors.js';
-import { S3Calls } from './s3-calls.js';
+import type { S3Calls } from './s3-calls.js';
+import { connect } from './s3-connection.js';
 import { settingsOf, type S3Options, type S3Settings } from './s3-options.js';
-import { S3Transport } from './s3-transport.js';
+import type { S3Transport } from './s3-transport.js';
 import { S3Writer } from './s3-writer.js';
 
 const CHECK_TRUST_MS = 10_000;
@@ -33,7 +33,7 @@ export class S3BlobStorage extends BlobStorage {
     super();
   }
 
-  /** Makes no call. The client library is loaded here, so that a registry without S3 does not carry it. */
+  /** Makes no call. */
   static async open(options: S3Options): Promise<S3BlobStorage> {
     const settings = settingsOf(options);
     const { calls, transport } = await connect(settings);
@@ -125,47 +125,6 @@ export class S3BlobStorage extends BlobStorage {
   private objectName(key: StorageKey): string {
     return `${this.settings.prefix}${key.slice(-2)}/${key}`;
   }
-}
-
-/**
- * Makes the bucket where it is missing, and says whether it did: for the set-up step, which has more rights than the registry. Any number of processes
- * may call it at once. Rejects with DependencyUnavailable where the server is not there or has no time, and as it said where it refuses.
- */
-export async function ensureBucket(options: S3Options): Promise<boolean> {
-  const settings = settingsOf(options);
-  const { client, calls, transport } = await connect(settings);
-  try {
-    if (await calls.bucketExists()) return false;
-    await client.makeBucket(settings.bucket, settings.region);
-    return true;
-  } catch (error) {
-    // somebody else was quicker; whose it is, the second look tells
-    if (calls.isRefused(error, 'BucketAlreadyOwnedByYou', 'BucketAlreadyExists') && (await calls.bucketExists())) return false;
-    throw calls.isFinal(error) ? error : new DependencyUnavailable('storage', error);
-  } finally {
-    transport.close();
-  }
-}
-
-async function connect(settings: S3Settings) {
-  const { Client, S3Error } = await import('minio');
-  const transport = new S3Transport(settings);
-  const client = new Client({
-    endPoint: settings.host,
-    port: settings.port,
-    useSSL: settings.secure,
-    region: settings.region,
-    accessKey: settings.accessKey,
-    secretKey: settings.secretKey,
-    pathStyle: settings.pathStyle,
-    transport: { request: transport.request.bind(transport) },
-    transportAgent: transport.agent,
-    // Its own retries resend without a look at what happened and print to the console.
-    retryOptions: { disableRetry: true },
-  });
-  // The client decides by the scheme alone; a public field of it, read for every call.
-  client.enableSHA256 = settings.signPayload;
-  return { client, calls: new S3Calls(client, S3Error, settings, transport.breaker), transport };
 }
 
 /** Gives every chunk to `take`, one at a time. Resolves at the end of the body, to the error where it broke off; rejects with what `take` did. */

@@ -5,7 +5,8 @@ import { CheckedBlobStorage } from '../checked-blob-storage.js';
 import type { BlobStorage } from '../blob-storage.js';
 import { newStorageKey } from '../storage-key.js';
 import { bytesOf, readAll, upload } from '../testing/transfers.js';
-import { ensureBucket, S3BlobStorage } from './s3-blob-storage.js';
+import { ensureBucket } from './bucket.js';
+import { S3BlobStorage } from './s3-blob-storage.js';
 
 const MiB = 1024 * 1024;
 /** The deadline of a call; what follows is measured against it. */

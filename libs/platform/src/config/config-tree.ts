@@ -219,6 +219,10 @@ export const CONFIG_TREE = z.strictObject({
       relay: password('relay'),
       tokens: password('tokens'),
     }).prefault({}),
+    bucketUser: z.strictObject({
+      accessKey: key(text().optional(), 'an access key of 3 letters or more', 'Of the user that the set-up step makes on MinIO: it may use the bucket of `storage` and nothing else. The set-up step itself logs in as an administrator there, with `storage.accessKey`.', { otherwise: 'no user is made' }),
+      secretKey: key(secret().optional(), 'a secret key of 8 letters or more', 'Secret key of that user.', { secret: true }),
+    }).prefault({}),
   }).prefault({}),
   limits: z.strictObject({
     principal: rate('one user or robot'),

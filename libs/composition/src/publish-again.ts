@@ -7,7 +7,7 @@ import { kafkaOptions, topicOptions } from './kafka-settings.js';
 
 /**
  * `--from <number>`: has the relay publish the log to Kafka again from that event on, after the topics were lost. Both topics get what they got before, in
- * the same order, with the same ids. As the owner of the schema; the relay may be at work and Kafka away. 0 = done.
+ * the same order, with the same ids, and the topic of tags loses what the log does not know. As the owner of the schema; the relay may be at work. 0 = done.
  */
 export async function publishAgainCommand(config: Config, words: readonly string[]): Promise<number> {
   const from = fromOf(words);
@@ -18,8 +18,9 @@ export async function publishAgainCommand(config: Config, words: readonly string
   const server = await findDatabase(config);
   const database = new PgDatabase({ url: server.url, poolSize: 1 });
   try {
-    const events = await publishAgain(database, outlet, from);
+    const { events, corrected } = await publishAgain(database, outlet, from);
     process.stdout.write(`The relay publishes ${events} events again, from number ${from} on, to the topics ${config.kafka.events} and ${config.kafka.tags}.\n`);
+    if (corrected > 0) process.stdout.write(`The topic ${config.kafka.tags} said of ${corrected} tags what the log does not, and no longer does.\n`);
     return 0;
   } finally {
     await database.close();

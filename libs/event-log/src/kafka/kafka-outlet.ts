@@ -6,6 +6,8 @@ import type { KafkaOptions } from './kafka-client.js';
 import { Publisher } from './publisher.js';
 import { batchesOf, choosePartition } from './relay-messages.js';
 import type { ChoosePartition } from './relay-messages.js';
+import { correctTags } from './tag-correction.js';
+import type { TagStates } from './tag-correction.js';
 import { checkNothingLost, checkTopics, ensureTopics } from './topics.js';
 import type { TopicOptions } from './topics.js';
 
@@ -34,8 +36,25 @@ export class KafkaOutlet implements EventOutlet {
     const kafka = openKafka(this.options.kafka);
     await (createTopics ? ensureTopics(kafka, topics) : checkTopics(kafka, topics));
     if (acknowledged.size > 0) await checkNothingLost(kafka, topics.topics.events, acknowledged);
-    const publisher = await Publisher.open({ kafka, transactionalId: `waybill-relay-${logId}-${topics.topics.events}` });
+    const publisher = await Publisher.open({ kafka, transactionalId: transactionalId(logId, topics.topics.events) });
     return { batches: (events, previous) => this.#batches(publisher, events, previous), close: () => publisher.close() };
+  }
+
+  /**
+   * Makes the topic of tags say what the log says now, and answers how many messages that took. From here on nothing that a relay has on its way arrives, so
+   * the caller keeps relays from beginning until it has moved their checkpoint. @param seq the last event of the log that the outlet has had
+   */
+  async correctTags(logId: string, epoch: number, seq: number, statesOf: TagStates): Promise<number> {
+    const { topics: { topics, partitions } } = this.options;
+    const kafka = openKafka(this.options.kafka);
+    await checkTopics(kafka, this.options.topics);
+    const publisher = await Publisher.open({ kafka, transactionalId: transactionalId(logId, topics.events) });
+    const headers = { source: `/registries/${logId}/${epoch}`, sequence: String(seq) };
+    try {
+      return await correctTags({ kafka, publisher, topic: topics.tags, partitions, choose: this.#choose, groupId: `waybill-publish-again-${logId}`, headers }, statesOf);
+    } finally {
+      await publisher.close();
+    }
   }
 
   /** Of the topic of events. */
@@ -47,4 +66,8 @@ export class KafkaOutlet implements EventOutlet {
     const { topics: { topics }, batchBytes = 900_000 } = this.options;
     return batchesOf(events, topics, this.#choose, previous, batchBytes).map(({ messages, ...batch }) => ({ ...batch, send: () => publisher.publish(messages).then((ends) => ends.get(topics.events) ?? new Map()) }));
   }
+}
+
+function transactionalId(logId: string, topic: string): string {
+  return `waybill-relay-${logId}-${topic}`;
 }

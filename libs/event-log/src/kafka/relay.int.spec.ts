@@ -186,16 +186,44 @@ describeKafka('the relay to Kafka', () => {
     await append(1, 1);
     await eventually(async () => expect(late.refusal?.message).toMatch(/has lost events: partition \d+ ends at offset 0, but had taken event \d+/), 30_000);
     expect((await late.lag()).seq).toBe(last);
-    expect(await publishAgain(own.database, new KafkaOutlet(chosen), 1)).toBe(last);
+    expect(await publishAgain(own.database, new KafkaOutlet(chosen), 1)).toMatchObject({ events: last });
     await eventually(async () => expect((await late.lag()).events).toBe(0), 30_000);
     expect(late.refusal).toBeUndefined();
     const events = await reading(chosen.topics.topics.events);
     await eventually(async () => expect(events.messages.length).toBe(last + 1), 20_000);
     expect(topicFaults(events.messages, last + 1)).toEqual([]);
     await expect(publishAgain(own.database, new KafkaOutlet(chosen), last + 2)).rejects.toThrow(/has had the events 1 to/);
-    expect(await publishAgain(own.database, new KafkaOutlet(chosen), 20)).toBe(last - 18);
+    expect(await publishAgain(own.database, new KafkaOutlet(chosen), 20)).toMatchObject({ events: last - 18 });
     await eventually(async () => expect(topicFaults(events.messages, last + 1)).toEqual([]), 20_000);
     await eventually(async () => expect(events.messages.length).toBe(last + 1 + last - 18), 20_000);
+  }, 120_000);
+
+  it('publishing again leaves in the topic of tags exactly what the log says', async () => {
+    const history = new PushHistory(own.database.sql);
+    await history.everything();
+    const last = await sealer.drain();
+    const chosen = options();
+    const relay = running(chosen);
+    await eventually(async () => expect((await relay.lag()).events).toBe(0), 30_000);
+    const now = await own.database.sql<{ key: string; digest: string }>(`SELECT r.name || ':' || t.name AS key, m.digest FROM reg.tag t JOIN reg.repo r USING (repo_id) JOIN reg.manifest m USING (manifest_id)`);
+    expect(now.length).toBeGreaterThan(0);
+    // what a part of the log that was lost had said, and a registry before it
+    const [moved] = now;
+    const stray = await Publisher.open({ kafka: openKafka(chosen.kafka), transactionalId: 'stray' });
+    const lost = [{ key: moved?.key ?? '', value: 'sha256:lost' }, { key: 'lost/repository:v1', value: 'sha256:lost' }, { key: `${moved?.key}-lost`, value: 'sha256:lost' }];
+    await stray.publish([{ topic: chosen.topics.topics.tags, messages: lost }]);
+    await stray.close();
+    expect(await publishAgain(own.database, new KafkaOutlet(chosen), last)).toMatchObject({ events: 1 });
+    const tags = await reading(chosen.topics.topics.tags);
+    const state = (): Record<string, string> => {
+      const present = new Map(tags.messages.map(({ key, value }) => [key, value]));
+      return Object.fromEntries([...present].flatMap(([key, value]) => (value === null ? [] : [[key, value]])));
+    };
+    const tombstones = () => tags.messages.filter(({ key, value }) => key.includes('lost') && value === null).map(({ headers }) => headers['sequence']);
+    await eventually(async () => expect(tombstones()).toEqual([String(last), String(last)]), 30_000);
+    await eventually(async () => expect(state()).toEqual(Object.fromEntries(now.map(({ key, digest }) => [key, digest]))), 30_000);
+    // the relay goes on
+    await eventually(async () => expect((await relay.lag()).events).toBe(0), 30_000);
   }, 120_000);
 
   it('refuses topics on which order would end, in words that say what to do', async () => {

@@ -8,6 +8,6 @@ export type { SealerLag, SealerOptions } from './sealer.js';
 export { assertNobodyConnected, beginEpoch, SealerAtWork, SessionsOpen } from './epoch.js';
 export type { EpochBegun, EpochReason } from './epoch.js';
 export { publishAgain } from './publish-again.js';
-export type { OutletPlaces } from './publish-again.js';
+export type { OutletPlaces, PublishedAgain } from './publish-again.js';
 export { verifyLog } from './verify/verify.js';
 export type { LogReport } from './verify/verify.js';

@@ -5,4 +5,6 @@ export { readUploadKey } from './upload-key.js';
 export type { UploadKey } from './upload-key.js';
 export { checkBlobs } from './blob-check.js';
 export type { BlobCheck, BlobFault } from './blob-check.js';
+export { copyBlobs } from './blob-copy.js';
+export type { BlobCopy } from './blob-copy.js';
 export { endUploads } from './ended-uploads.js';

@@ -26,6 +26,6 @@ describe('an app with commands', () => {
   });
 
   it('refuses a word that names no command', async () => {
-    expect(await run('begin-epoc')).toEqual({ exitCode: 2, output: 'There is no command "begin-epoc"; expected one of begin-epoch, check-blobs, export-audit, publish-again, verify-audit, verify-log, or none.\n' });
+    expect(await run('begin-epoc')).toEqual({ exitCode: 2, output: 'There is no command "begin-epoc"; expected one of begin-epoch, check-blobs, copy-blobs, export-audit, publish-again, verify-audit, verify-log, or none.\n' });
   });
 });

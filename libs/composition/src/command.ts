@@ -2,6 +2,7 @@ import { loadConfig } from '@waybill/platform';
 import type { Config } from '@waybill/platform';
 import { beginEpochCommand } from './begin-epoch.js';
 import { checkBlobsCommand } from './check-blobs.js';
+import { copyBlobsCommand } from './copy-blobs.js';
 import { publishAgainCommand } from './publish-again.js';
 import { exportAuditCommand, verifyAuditCommand } from './verify-audit.js';
 import { verifyLogCommand } from './verify-log.js';
@@ -19,8 +20,8 @@ export async function runCommand(command: Command, words: readonly string[] = pr
 
 /** What is done by hand, as the owner of the schema, where there is no npm: in the image. */
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
-  ['begin-epoch', beginEpochCommand], ['check-blobs', checkBlobsCommand], ['export-audit', exportAuditCommand],
-  ['publish-again', publishAgainCommand], ['verify-audit', verifyAuditCommand], ['verify-log', verifyLogCommand],
+  ['begin-epoch', beginEpochCommand], ['check-blobs', checkBlobsCommand], ['copy-blobs', copyBlobsCommand],
+  ['export-audit', exportAuditCommand], ['publish-again', publishAgainCommand], ['verify-audit', verifyAuditCommand], ['verify-log', verifyLogCommand],
 ]);
 
 /** Runs the command that the first word of the command line names, with the words after it; without a word, `otherwise`. */

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { newStorageKey } from '@waybill/blob-storage';
+import type { BlobStorage, StorageKey } from '@waybill/blob-storage';
+import { FilesystemBlobStorage } from '@waybill/blob-storage/filesystem';
+import { MemoryBlobStorage } from '@waybill/blob-storage/memory';
+import { temporaryFolder } from '@waybill/testing';
+import type { TemporaryFolder } from '@waybill/testing';
+import { testDatabase } from '@waybill/testing/postgres';
+import type { TestDatabase } from '@waybill/testing/postgres';
+import { copyBlobs } from './blob-copy.js';
+
+const bytesOf = (n: number): Buffer => Buffer.alloc(1000 + n, String(n));
+
+async function write(storage: BlobStorage, key: StorageKey, bytes: Buffer): Promise<void> {
+  const writer = storage.create(key);
+  await writer.write(bytes);
+  await writer.commit();
+}
+
+async function read(storage: BlobStorage, key: StorageKey): Promise<string> {
+  const chunks: Buffer[] = [];
+  await storage.read(key, undefined, async (bytes) => void chunks.push(Buffer.from(bytes)));
+  return Buffer.concat(chunks).toString();
+}
+
+describe('a copy of the blobs', () => {
+  let test: TestDatabase;
+  let folder: TemporaryFolder;
+  let from: BlobStorage;
+  let to: BlobStorage;
+  let keys: StorageKey[];
+  let faults: string[];
+  const copy = (a = from, b = to) => copyBlobs(test.database, a, b, (fault) => faults.push(fault));
+
+  beforeEach(async () => {
+    [test, folder] = await Promise.all([testDatabase(), temporaryFolder('blob-copy')]);
+    [from, to] = [new MemoryBlobStorage(), await FilesystemBlobStorage.open({ root: folder.path })];
+    [keys, faults] = [Array.from({ length: 20 }, newStorageKey), []];
+    const digests = keys.map((_, n) => `sha256:${createHash('sha256').update(bytesOf(n)).digest('hex')}`);
+    await test.database.sql(
+      `INSERT INTO reg.blob (digest, generation, size, storage_key, state) SELECT d, 1, 999 + n, k, CASE n WHEN 20 THEN 'S' ELSE 'L' END::"char" FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY x(k, d, n)`, [keys, digests]);
+    for (const [n, key] of keys.entries()) await write(from, key, bytesOf(n));
+  });
+  afterEach(async () => {
+    await to.close();
+    await Promise.all([test.close(), folder.remove()]);
+  });
+
+  it('has every blob in use byte for byte, and the next one copies only what is new', async () => {
+    expect(await copy()).toEqual({ blobs: 19, copied: 19, bytes: 19_171, faults: 0 });
+    for (const [n, key] of keys.slice(0, 19).entries()) expect(await read(to, key)).toBe(bytesOf(n).toString());
+    expect(await copy()).toMatchObject({ blobs: 19, copied: 0 });
+    const empty = new MemoryBlobStorage();
+    expect(await copy(to, empty)).toMatchObject({ copied: 19, faults: 0 });
+  });
+
+  it('writes anew what an earlier one left unfinished', async () => {
+    await write(to, keys[3] ?? newStorageKey(), Buffer.from('half'));
+    expect(await copy()).toMatchObject({ copied: 19, faults: 0 });
+    expect(await read(to, keys[3] ?? newStorageKey())).toBe(bytesOf(3).toString());
+  });
+
+  it('takes no object with other bytes than its digest says, names it, and copies the rest', async () => {
+    const [broken, gone] = [keys[5] ?? newStorageKey(), keys[7] ?? newStorageKey()];
+    await from.delete(broken);
+    await write(from, broken, Buffer.alloc(1005, 'x'));
+    await from.delete(gone);
+    expect(await copy()).toMatchObject({ blobs: 19, copied: 17, faults: 2 });
+    expect(faults.toSorted()).toEqual([expect.stringMatching(`object ${broken} has the digest sha256:`), expect.stringMatching(`object ${gone} is missing where it is copied from`)].toSorted());
+    expect([await to.stat(broken), await to.stat(gone)]).toEqual([undefined, undefined]);
+  });
+});

@@ -1,12 +1,13 @@
 import { jest } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
-import { buildContent, ComposeProject, pushContent, requireBinaries, whyNoCompose } from '@waybill/testing';
+import { buildContent, ComposeProject, pushContent, requireBinaries, whyNoCompose, whyNoDump } from '@waybill/testing';
 import { LoggedInClient } from './access/logged-in-client.js';
 import { Crane } from './clients/crane.js';
 import { DockerEngine } from './clients/docker-engine.js';
 import type { ImageClient } from './clients/image-client.js';
 import { Podman } from './clients/podman.js';
 import { Skopeo } from './clients/skopeo.js';
+import { EMPTY_BUCKET } from './compose/empty-bucket.js';
 import { TOPIC_SEQUENCES } from './compose/topic-sequences.js';
 import { Traffic } from './compose/traffic.js';
 
@@ -66,6 +67,13 @@ else {
     const ports = await project.compose('ps', '--format', '{{.Service}} {{.Ports}}');
     expect(ports.match(/^\S+ .*->.*$/gm)).toEqual([expect.stringMatching(/^nginx /)]);
     expect(ports.match(/\S+->\S+/g)).toEqual([`${project.host}->5000/tcp`]);
+  });
+
+  it('nobody who logs in is a superuser of Postgres, and the owner of the database is none', async () => {
+    const ask = (statement: string): Promise<string> => project.compose('exec', '-T', 'postgres', 'psql', '--username', 'postgres', '--dbname', 'waybill', '--tuples-only', '--no-align', '--command', statement);
+    expect(await ask(`SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE 'waybill%' AND NOT rolsuper`)).toBe('waybill waybill_blobs waybill_manifests waybill_relay waybill_tokens');
+    expect(await ask(`SELECT rolname FROM pg_authid WHERE rolsuper AND (rolname LIKE 'waybill%' OR rolpassword IS NOT NULL)`)).toBe('');
+    expect(await ask(`SELECT DISTINCT nspowner::regrole FROM pg_namespace WHERE nspname IN ('es', 'reg', 'access', 'audit') UNION SELECT datdba::regrole FROM pg_database WHERE datname = 'waybill'`)).toBe('waybill');
   });
 
   describe('clients', () => {
@@ -142,6 +150,32 @@ else {
     expect((await client.getManifest('compose/kept', 'latest')).header('Docker-Content-Digest')).toBe(content.manifest('image').digest);
     expect((await client.getBlob('compose/kept', content.blob('layer').digest)).body.equals(content.blob('layer').bytes)).toBe(true);
   });
+
+  const noDump = whyNoDump();
+  if (noDump !== undefined && process.env['CI'] === 'true') throw new Error(`The backup of docker-compose.yml cannot be tested: ${noDump}.`);
+  if (noDump !== undefined) it.skip(`comes back from its backup: ${noDump}`, () => undefined);
+  else {
+    it('comes back from a backup that was made while it served, byte for byte, when database and bucket are lost', async () => {
+      const [kept, lost] = [image(), image()];
+      await pushContent(client, 'compose/backed-up', kept, { latest: 'image' });
+      expect(await project.compose('run', '--rm', 'backup')).toMatch(/Of \d+ blobs, 0 were there and \d+ were copied/);
+      await pushContent(client, 'compose/backed-up', lost, { lost: 'image' });
+      await project.evaluate('blobs', EMPTY_BUCKET);
+      await project.compose('stop', 'blobs', 'manifests', 'tokens', 'relay');
+      await project.compose('exec', '-T', 'postgres', 'psql', '--username', 'postgres', '--command', 'DROP DATABASE waybill');
+      const said = await project.compose('run', '--rm', 'restore');
+      expect(said).toMatch(/Of (\d+) blobs, 0 were there and \1 were copied/);
+      expect(said).toContain('Epoch 2 began with number');
+      expect(said).toContain('The log and the state tables are equal.');
+      await project.compose('up', '--detach', '--no-build', '--wait');
+      await pushedWithin(RECOVERY_SECONDS, 'compose/after-restore');
+      expect((await client.getManifest('compose/backed-up', 'latest')).body.equals(kept.manifest('image').bytes)).toBe(true);
+      for (const blob of kept.blobs()) expect((await client.getBlob('compose/backed-up', blob.digest)).body.equals(blob.bytes)).toBe(true);
+      expect((await client.getManifest('compose/backed-up', 'lost')).errorCodes()).toEqual(['MANIFEST_UNKNOWN']);
+      // Kafka knows the tag that was lost, until it is told
+      expect(await project.compose('run', '--rm', 'tools', 'publish-again', '--from', '1')).toMatch(/said of [1-9]\d* tags what the log does not/);
+    });
+  }
 
   it('leaves nothing behind when it is taken down with its volumes', async () => {
     await project.compose('down', '--volumes');

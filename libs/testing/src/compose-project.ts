@@ -36,6 +36,17 @@ export function whyNoCompose(): string | undefined {
   return missing.length === 0 ? undefined : `the engine has no image ${missing.join(', ')}`;
 }
 
+/** Why the deployment of docker-compose.yml cannot be backed up here, in plain words; undefined where it can. */
+export function whyNoDump(): string | undefined {
+  const docker = findBinary('docker');
+  try {
+    const version = execFileSync(docker ?? 'docker', ['run', '--rm', '--network', 'none', '--entrypoint', 'pg_dump', 'postgres:18', '--version'], { encoding: 'utf8', timeout: 60_000 });
+    return / 18\./.test(version) ? undefined : `the image postgres:18 has ${version.trim()}, which dumps no database of Postgres 18`;
+  } catch {
+    return 'the image postgres:18 has no pg_dump';
+  }
+}
+
 /** docker-compose.yml of this checkout as a project of its own: its containers, networks, volumes and image are nobody else's. */
 export class ComposeProject {
   private constructor(
@@ -54,7 +65,7 @@ export class ComposeProject {
     const example = readFileSync(join(process.cwd(), '.env.example'), 'utf8');
     const secrets = example.replaceAll(/^([A-Z_]+_(?:PASSWORD|SECRET))=.*$/gm, (_line, secret: string) => `${secret}=${randomBytes(12).toString('hex')}`);
     const adminPassword = randomBytes(12).toString('hex');
-    await writeFile(join(folder.path, 'env'), `${secrets}\nWAYBILL_ADDRESS=${host}\nWAYBILL_PUBLIC_URL=http://${host}\nWAYBILL_ADMIN_PASSWORD=${adminPassword}\nWAYBILL_IMAGE=${name}\n`);
+    await writeFile(join(folder.path, 'env'), `${secrets}\nWAYBILL_ADDRESS=${host}\nWAYBILL_PUBLIC_URL=http://${host}\nWAYBILL_ADMIN_PASSWORD=${adminPassword}\nWAYBILL_IMAGE=${name}\nWAYBILL_BACKUP=${join(folder.path, 'backup')}\n`);
     const second = join(folder.path, 'override.yml');
     if (override !== undefined) await writeFile(second, override);
     const project = new ComposeProject(name, host, adminPassword, folder, override === undefined ? [] : ['--file', join(process.cwd(), 'docker-compose.yml'), '--file', second]);

@@ -1,6 +1,6 @@
 export { findBinary, requireBinaries } from './binaries.js';
 export { RunningChild, type ChildOptions } from './child-process.js';
-export { ComposeProject, whyNoCompose } from './compose-project.js';
+export { ComposeProject, whyNoCompose, whyNoDump } from './compose-project.js';
 export { blobFixture, buildContent, Content, manifestFixture, type BlobFixture, type ManifestFixture } from './content-builder.js';
 export type { BlobReference, BlobSource, ContentSpec, DescriptorFixture, ImageSpec, IndexSpec, ManifestSpec } from './content-spec.js';
 export { digestOf, unknownDigest, type DigestAlgorithm } from './digests.js';

@@ -45,11 +45,11 @@ type Environment = Readonly<Record<string, string>>;
 
 /** Nobody is asked to log in, as in the deployments of processes: the network is this machine's own. An empty variable counts as not set. */
 const OPEN: Environment = { WAYBILL_LOG_LEVEL: 'silent', WAYBILL_AUTH_MODE: 'none', WAYBILL_AUTH_ALLOW_UNAUTHENTICATED_NETWORK: 'true' };
-const ON_VOLUME: Environment = { WAYBILL_STORAGE_DRIVER: 'filesystem', WAYBILL_STORAGE_ENDPOINT: '', WAYBILL_STORAGE_BUCKET: '', WAYBILL_STORAGE_ACCESS_KEY: '', WAYBILL_STORAGE_SECRET_KEY: '' };
+const ON_VOLUME: Environment = { WAYBILL_STORAGE_DRIVER: 'filesystem', WAYBILL_STORAGE_ENDPOINT: '', WAYBILL_STORAGE_BUCKET: '', WAYBILL_STORAGE_ACCESS_KEY: '', WAYBILL_STORAGE_SECRET_KEY: '', WAYBILL_SETUP_BUCKET_USER_ACCESS_KEY: '', WAYBILL_SETUP_BUCKET_USER_SECRET_KEY: '' };
 
 function overrideOf(storage: ComposeStorage): string {
   const bytes: Environment = storage === 'volume' ? ON_VOLUME : {};
-  const servers = ['postgres: { condition: service_healthy }', ...(storage === 'minio' ? ['minio: { condition: service_healthy }'] : [])];
+  const servers = ['owner: { condition: service_completed_successfully }', ...(storage === 'minio' ? ['minio: { condition: service_healthy }'] : [])];
   return [
     'services:',
     ...service('gateway', { ...OPEN, WAYBILL_GATEWAY_TOKENS: '' }, ['blobs: { condition: service_started }', 'manifests: { condition: service_started }']),

@@ -50,6 +50,8 @@ COPY --from=dependencies /waybill/node_modules /waybill/node_modules
 COPY --from=compiled /product /waybill
 # Each app is a folder here with a package.json, so its name alone is what Node is to run: no shell stands between Docker's signals and it.
 WORKDIR /waybill/apps
+# `docker compose exec tokens waybill ...` runs the command line.
+RUN ln -s /waybill/apps/cli/bin/waybill.mjs /usr/local/bin/waybill
 USER node
 EXPOSE 5000 5001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

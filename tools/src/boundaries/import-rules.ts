@@ -11,7 +11,7 @@ const mayImport: Readonly<Record<ProjectTag, readonly ProjectTag[]>> = {
   composition: ['kernel', 'platform', 'port', 'domain', 'composition'],
   app: ['composition', 'platform', 'kernel'],
   example: [],
-  testing: ['kernel', 'platform', 'port', 'domain', 'composition', 'testing'],
+  testing: ['kernel', 'platform', 'port', 'domain', 'composition', 'app', 'testing'],
 };
 
 /** Architecture section 3, last column. A name ending in `/` bans a scope. */

@@ -1,4 +1,5 @@
 import { managementOpenApi } from '@waybill/access';
+import { commandLineReference } from '@waybill/cli/reference';
 import { configReference, metricsReference } from '@waybill/platform';
 import { eventPages } from './event-pages.js';
 
@@ -10,6 +11,7 @@ export interface ReferencePage {
 }
 
 export const referencePages: readonly ReferencePage[] = [
+  { file: 'cli.md', render: commandLineReference },
   { file: 'config.md', render: configReference },
   { file: 'metrics.md', render: metricsReference },
   { file: 'openapi.json', render: () => `${JSON.stringify(managementOpenApi(), null, 2)}\n` },

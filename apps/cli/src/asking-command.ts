@@ -18,7 +18,7 @@ export function asking(definition: Asking): Command {
   const takes = takenBy(definition);
   const options = {
     ...definition.options,
-    ...('list' in prints && prints.paged === true ? { limit: LIMIT } : {}),
+    ...('list' in prints && prints.paged === true ? { limit: prints.limit === undefined ? LIMIT : { ...LIMIT, about: `so many at most; ${prints.limit} unless given` } } : {}),
     ...(password === undefined ? {} : { 'password-stdin': PASSWORD_STDIN }),
     ...(takes.version ? { 'if-match': IF_MATCH } : {}),
     ...(confirm === undefined ? {} : { yes: YES }),

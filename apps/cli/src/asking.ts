@@ -17,8 +17,8 @@ export interface Asked {
 
 /** What becomes of an answer. */
 export type Prints =
-  /** @param paged whether the list comes in pages @param named makes names of ids, where they are shown to people */
-  | { readonly list: readonly string[]; readonly paged?: true; readonly named?: (items: readonly Item[], session: Session, asked: Asked) => Promise<readonly Item[]> }
+  /** @param paged whether the list comes in pages @param limit objects unless --limit is given @param named makes names of ids, where they are shown to people */
+  | { readonly list: readonly string[]; readonly paged?: true; readonly limit?: number; readonly named?: (items: readonly Item[], session: Session, asked: Asked) => Promise<readonly Item[]> }
   | { readonly one: readonly string[] }
   /** What was done: `robot created`. */
   | { readonly said: string }

@@ -30,6 +30,7 @@ describe.each([['bash', bash], ['zsh', zsh], ['fish', fish]] as const)('completi
 
   offering([
     [['ro'], ['robot', 'role']],
+    [['au'], ['audit']],
     [['robot', ''], ['change', 'create', 'delete', 'disable', 'enable', 'list', 'show']],
     [['robot', 'cr'], ['create']],
     [['--json', 'robot', 'cr'], ['create']],

@@ -2,7 +2,7 @@ import type { Option, Reading } from './command.js';
 import { misused } from './exit-code.js';
 import { readInstant } from './instant.js';
 
-export const ACTIONS = ['pull', 'push', 'overwrite', 'delete', 'list', 'manage'] as const;
+export const ACTIONS = ['pull', 'push', 'overwrite', 'delete', 'list', 'manage', 'audit'] as const;
 export const BUILT_IN_ROLES: readonly string[] = ['reader', 'developer', 'maintainer', 'owner', 'auditor'];
 
 // of the program

@@ -28,7 +28,7 @@ export async function ask(asking: Asking, session: Session, given: Given): Promi
     return undefined;
   }
   const path = pathOf(asking.request.split(' ')[1] ?? '', bound.params);
-  if ('list' in asking.prints) return { ...(await list(asking.prints.paged === true, session, path, textsOf(members))), body: undefined, params: bound.params, spoken };
+  if ('list' in asking.prints) return { ...(await list(asking.prints, session, path, textsOf(members))), body: undefined, params: bound.params, spoken };
   // whoever was asked said yes to what was there then
   const version = isAsked ? bound.version : undefined;
   const body = await (await session.api()).send(requestOf(asking, path, members, givenVersion(session) ?? version));
@@ -44,10 +44,10 @@ function requestOf(asking: Asking, path: string, members: Item, version: number 
   };
 }
 
-async function list(isPaged: boolean, session: Session, path: string, query: Readonly<Record<string, string>>): Promise<Pick<Asked, 'items' | 'more'>> {
+async function list(prints: { readonly paged?: true; readonly limit?: number }, session: Session, path: string, query: Readonly<Record<string, string>>): Promise<Pick<Asked, 'items' | 'more'>> {
   const api = await session.api();
   const limit = session.text('limit');
-  if (isPaged) return api.list(path, query, limit === undefined ? undefined : Number(limit));
+  if (prints.paged === true) return api.list(path, query, limit === undefined ? prints.limit : Number(limit));
   const body = await api.send({ method: 'GET', path, query });
   return { items: isItem(body) ? itemsOf(body['items']) : [], more: false };
 }

@@ -194,6 +194,30 @@ describe.each(SECURED)('managed by the command line, %s', (_name, start) => {
     expect(changed.screen).not.toContain('of olga');
   });
 
+  it('the audit says who was refused what, to those whose organisation it is; users and repositories are deleted', async () => {
+    await admin.done('user create gone --password-stdin', { stdin: 'a password of gone' });
+    const gone = await WaybillCommand.create();
+    await gone.done(`login ${url} --username gone --password-stdin`, { stdin: 'a password of gone' });
+    expect(await exitOf(gone, 'org create mine')).toBe(4);
+    expect(await exitOf(gone, 'audit --organisation acme')).toBe(3);
+    const written = async (who: WaybillCommand, line: string, expected: RegExp): Promise<void> => {
+      const begun = performance.now();
+      for (let text = ''; !expected.test(text); text = await who.done(line)) {
+        if (performance.now() - begun > 90_000) throw new Error(`waybill ${line}\nsays\n${text}`);
+        await delay(200);
+      }
+    };
+    await written(gone, 'audit --actor gone --outcome denied --since 1h', /^20\S+Z +denied +gone +createOrganisation +- +\S+ +\d+$/m);
+    await written(olga, 'audit --organisation acme --outcome allowed', /acme\/web/);
+    expect((await olga.run(['audit', '--organisation', 'acme', '--limit', '1', '--json'])).json()).toHaveLength(1);
+    await admin.done('user delete gone');
+    expect(await exitOf(gone, 'whoami')).toBe(4);
+    await gone.close();
+    await olga.done('repository create acme/short');
+    await olga.done('repository delete acme/short');
+    expect(await exitOf(olga, 'repository show acme/short')).toBe(3);
+  }, 240_000);   // what was refused is counted for a minute before it is written
+
   it('a change whose answer is lost is made once, and one whose secret is lost says so', async () => {
     const proxy = await losingFirstAnswers(url);
     await olga.done('robot create acme+lost', { environment: { WAYBILL_URL: proxy.url, WAYBILL_TOKEN: await olga.done('token create proxy') } });

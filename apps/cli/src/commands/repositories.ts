@@ -25,6 +25,10 @@ export const REPOSITORY_COMMANDS: readonly Command[] = [
     words: 'repository change', summary: 'Makes a repository public, for everybody to pull, or private.', request: 'PATCH /repositories/{name}', operands: [REPOSITORY],
     options: { visibility: { value: 'VISIBILITY', choices: ['private', 'public'], about: 'private, or public' } }, prints: { said: 'repository changed' },
   }),
+  asking({
+    words: 'repository delete', summary: 'Deletes a repository with all that is in it. A push of the name makes a new one.', request: 'DELETE /repositories/{name}',
+    operands: [REPOSITORY], confirm: 'Delete with all that is in it the repository', prints: { said: 'repository deleted' },
+  }),
 ];
 
 export const EXPLAIN_COMMAND: Command = asking({

@@ -26,6 +26,10 @@ export const USER_COMMANDS: readonly Command[] = [
     operands: [USER], fixed: { state: 'disabled' }, confirm: 'Disable', prints: { said: 'user disabled' },
   }),
   asking({ words: 'user enable', summary: 'Takes `user disable` back. For admins.', request: 'PUT /users/{user}/state', operands: [USER], fixed: { state: 'active' }, prints: { said: 'user enabled' } }),
+  asking({
+    words: 'user delete', summary: 'Ends a user for good and forgets who it was. Nobody else gets the login. For admins.', request: 'DELETE /users/{user}',
+    operands: [USER], confirm: 'Erase for good the user', prints: { said: 'user deleted' },
+  }),
   asking({ words: 'user tokens', summary: 'The personal tokens of a user. For admins.', request: 'GET /users/{user}/tokens', operands: [USER], prints: { list: TOKEN_COLUMNS } }),
   asking({
     words: 'user revoke-token', summary: 'Revokes a personal token of a user. For admins.', request: 'DELETE /users/{user}/tokens/{token}',

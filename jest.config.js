@@ -15,8 +15,8 @@ const real = {
 };
 
 export default {
-  // on two cores: most of a spec with real servers is waiting for them
-  maxWorkers: 3,
+  // three on two cores take as long, and more limits of time are missed
+  maxWorkers: 2,
   testSequencer: '<rootDir>/jest.sequencer.js',
   // of every project: jest reads it only here
   testTimeout: 60_000,

@@ -178,7 +178,7 @@ else {
   }
 
   it('leaves nothing behind when it is taken down with its volumes', async () => {
-    await project.compose('down', '--volumes');
+    await project.down();
     expect(await project.remains()).toEqual([]);
   });
 }

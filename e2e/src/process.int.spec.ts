@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -140,8 +140,11 @@ describe('the process of the registry', () => {
   it('answers through several workers, and replaces one that dies', async () => {
     const registry = await RegistryProcess.start({ settings: { WAYBILL_HTTP_WORKERS: '2' } });
     const client = new RegistryClient(registry.baseUrl);
-    const workers = (): number[] => readFileSync(`/proc/${registry.pid}/task/${registry.pid}/children`, 'utf8').trim().split(' ').map(Number)
-      .filter((pid) => commandOf(pid).includes('main.js'));
+    const workers = (): number[] => {
+      const children = `/proc/${registry.pid}/task/${registry.pid}/children`;
+      if (!existsSync(children)) throw new Error(`The registry ended with its worker.\n${registry.logs()}`);
+      return readFileSync(children, 'utf8').trim().split(' ').map(Number).filter((pid) => commandOf(pid).includes('main.js'));
+    };
     const before = workers();
     expect(before).toHaveLength(2);
     for (let i = 0; i < 8; i++) await pushBlob(client, 'workers/app', blobFixture(freshBytes(1000)));

@@ -34,7 +34,7 @@ describe('npm run log:begin-epoch', () => {
     const earlier = await testDatabase();
     // as before 0012 and what followed; whoever put the backup back has gone when the epoch begins
     const restorer = new PgDatabase({ url: earlier.url, poolSize: 1 });
-    await restorer.sql(`DROP SCHEMA access, audit CASCADE; DROP INDEX es.actor_external; DROP FUNCTION es.is_unfit, es.refuse_event; ALTER TABLE es.relay_partition DROP COLUMN tail; DROP TABLE es.epoch;
+    await restorer.sql(`DROP SCHEMA access, audit CASCADE; DROP TABLE reg.repo_deletion CASCADE; DELETE FROM reg.secret WHERE name = 'erased-login'; DROP INDEX es.actor_external; DROP FUNCTION es.is_unfit, es.refuse_event; ALTER TABLE es.relay_partition DROP COLUMN tail; DROP TABLE es.epoch;
       DELETE FROM public.waybill_migrations WHERE name >= '0012'; UPDATE es.sealer SET epoch = 4`);
     await restorer.close();
     const outcome = await run(['--reason', 'restore'], { DATABASE_URL: earlier.url });

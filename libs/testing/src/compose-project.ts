@@ -49,6 +49,9 @@ export function whyNoDump(): string | undefined {
 
 /** docker-compose.yml of this checkout as a project of its own: its containers, networks, volumes and image are nobody else's. */
 export class ComposeProject {
+  /** Networks without a container that the engine does not remove. */
+  private stuck: readonly string[] = [];
+
   private constructor(
     readonly name: string,
     readonly host: string,
@@ -105,9 +108,12 @@ export class ComposeProject {
 
   /** What of it is still there: containers, volumes and networks. */
   async remains(): Promise<string[]> {
-    const label = ['--filter', `label=com.docker.compose.project=${this.name}`, '--quiet'];
-    const lists = await Promise.all([this.docker('ps', '--all', ...label), this.docker('volume', 'ls', ...label), this.docker('network', 'ls', ...label)]);
-    return lists.flatMap(lines);
+    const lists = await Promise.all([['ps', '--all'], ['volume', 'ls'], ['network', 'ls']].map((list) => this.docker(...list, '--quiet', ...this.ours)));
+    return lists.flatMap(lines).filter((id) => !this.stuck.includes(id));
+  }
+
+  private get ours(): readonly string[] {
+    return ['--filter', `label=com.docker.compose.project=${this.name}`];
   }
 
   logs(...services: readonly string[]): Promise<string> {
@@ -119,8 +125,22 @@ export class ComposeProject {
     return this.compose('exec', '-T', service, 'node', '--input-type=module', '--eval', program);
   }
 
+  /**
+   * Takes it down with its volumes. Some releases of the engine forget to take a container that was killed out of a network's books, and then refuse to remove
+   * the network although no container is there: that is said, and is not ours.
+   */
+  async down(...words: readonly string[]): Promise<void> {
+    try {
+      await this.compose('down', '--volumes', ...words);
+    } catch (error) {
+      if (!String(error).includes('has active endpoints') || (await this.docker('ps', '--all', '--quiet', ...this.ours)) !== '') throw error;
+      this.stuck = lines(await this.docker('network', 'ls', '--quiet', ...this.ours));
+      process.stderr.write(`the engine keeps ${this.stuck.length} networks that no container is in\n`);
+    }
+  }
+
   async remove(): Promise<void> {
-    await this.compose('down', '--volumes', '--timeout', '5');
+    await this.down('--timeout', '5');
     await this.docker('image', 'rm', '--force', this.name);
     await this.folder.remove();
   }

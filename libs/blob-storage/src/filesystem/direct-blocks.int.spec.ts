@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, statfsSync } from 'node:fs';
+import { pbkdf2 } from 'node:crypto';
+import { closeSync, openSync, statfsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { requireBinaries, temporaryFolder, type TemporaryFolder } from '@waybill/testing';
 import { newStorageKey } from '../storage-key.js';
 import { openDescriptors } from '../testing/folders.js';
@@ -20,6 +22,12 @@ const told = requireBinaries('fincore') !== undefined && statfsSync(tmpdir()).ty
 /** Bytes of a file that stand in the page cache. */
 function cachedBytes(path: string): number {
   return Number(execFileSync('fincore', ['--bytes', '--noheadings', '--output', 'RES', path], { encoding: 'utf8' }));
+}
+
+/** Keeps the threads busy that write files: a write that is begun now waits for them. Resolves when they are free again. */
+async function occupyThreads(): Promise<void> {
+  const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
+  await Promise.all(Array.from({ length: threads }, () => new Promise<void>((resolve) => pbkdf2('password', 'salt', 400_000, 64, 'sha512', () => resolve()))));
 }
 
 describe('blocks past the page cache', () => {
@@ -93,6 +101,47 @@ describe('blocks past the page cache', () => {
     expect(again).toBeDefined();
     await again?.close();
     closeSync(fd);
+  });
+
+  /** A file that gets the numbers of descriptors which were closed just now: its size once every write of theirs has come through. */
+  async function neighbour(busy: Promise<unknown>): Promise<number> {
+    const path = join(folder.path, 'neighbour');
+    const fds = Array.from({ length: 4 }, () => openSync(path, 'a+'));
+    for (const fd of fds) closeSync(fd);
+    const again = Array.from({ length: 4 }, () => openSync(path, 'r+'));
+    await busy;
+    await occupyThreads();
+    for (const fd of again) closeSync(fd);
+    return statSync(path).size;
+  }
+
+  it('are not written once they are closed, whoever waits to write: the descriptor may be another file by then, and the block another upload\'s', async () => {
+    const [pool, path] = [new BlockPool(), join(folder.path, 'file')];
+    const fd = openSync(path, 'wx');
+    const blocks = await DirectBlocks.open(pool, path, fd, 0);
+    const before = occupyThreads();
+    expect(blocks?.write(bytesOf(MiB))).toBeUndefined();
+    const waiting = blocks?.write(bytesOf(MiB));
+    expect(waiting).toBeDefined();
+    const behind = occupyThreads();
+    await Promise.all([blocks?.close(), blocks?.close()]);
+    expect(await neighbour(Promise.all([before, behind, waiting]))).toBe(0);
+    expect(pool.take()).not.toBe(pool.take());
+    closeSync(fd);
+  });
+
+  it('are waited for by each of two who cancel their upload', async () => {
+    const storage = await FilesystemBlobStorage.open({ root: folder.path, directFrom: 1 });
+    const writer = storage.create(newStorageKey());
+    await writer.write(bytesOf(MiB + 5));
+    await occupyThreads();
+    const busy = occupyThreads();
+    // the blocks begin within a sector: what is before the next one goes through the cache, by the writer's own descriptor
+    expect(writer.write(bytesOf(MiB))).toBeUndefined();
+    const ends = [writer.cancel(), writer.cancel()];
+    for (let turns = 0; turns < 5; turns += 1) await nextTurn();
+    expect(await neighbour(Promise.all([busy, ...ends]))).toBe(0);
+    await storage.close();
   });
 
   if (!told) {

@@ -54,6 +54,7 @@ export class DirectBlocks {
   private held = 0;
   private writing: Promise<void> | undefined;
   private failure: { readonly error: unknown } | undefined;
+  private closing: Promise<void> | undefined;
 
   private constructor(
     private readonly pool: BlockPool,
@@ -80,6 +81,8 @@ export class DirectBlocks {
 
   /** Copies a chunk, which may be used again at once. A promise asks the caller to wait: the next call comes after it. */
   write(chunk: Buffer, from = 0): Promise<void> | undefined {
+    // a call that waited while somebody closed: the blocks may be another upload's by now, and the descriptors other files
+    if (this.closing) return undefined;
     if (this.failure !== undefined) return Promise.reject(this.failure.error);
     for (let at = from; at < chunk.length;) {
       const copied = chunk.copy(this.pair.filling, this.held, at);
@@ -89,6 +92,7 @@ export class DirectBlocks {
       const next = at;
       if (this.writing) {
         return this.writing.then(() => {
+          if (this.closing) return undefined;
           this.begin();
           return this.write(chunk, next);
         });
@@ -106,12 +110,18 @@ export class DirectBlocks {
     this.held = 0;
   }
 
-  /** Once; waits for the running write. */
-  async close(): Promise<void> {
+  /** Waits for the running write and begins no other, whoever waits to. Called again it is the same call. */
+  close(): Promise<void> {
+    this.closing ??= this.release();
+    return this.closing;
+  }
+
+  private async release(): Promise<void> {
     await Promise.allSettled([this.writing]);
-    if (this.directFd !== undefined) closeSync(this.directFd);
-    this.directFd = undefined;
     this.pool.give(this.pair);
+    const fd = this.directFd;
+    this.directFd = undefined;
+    if (fd !== undefined) closeSync(fd);
   }
 
   /** Starts to write the full block; what stands behind its last whole sector moves to the other one. */

@@ -168,7 +168,7 @@ export class FilesystemWriter extends BlobWriter {
     await this.writing;
     if (this.gatheredBytes > 0) await this.put(this.gathered, this.gatheredBytes);
     await this.direct?.end();
-    await this.closeDirect();
+    await this.direct?.close();
     const fd = await this.file();
     this.demandName(fd);
     return fd;
@@ -200,15 +200,10 @@ export class FilesystemWriter extends BlobWriter {
     return this.failure;
   }
 
-  private async closeDirect(): Promise<void> {
-    const direct = this.direct;
-    this.direct = undefined;
-    await direct?.close();
-  }
-
   private async remove(): Promise<void> {
     this.gathered = [];
-    await this.closeDirect();
+    // not let go of: whoever else removes waits for the running write as well
+    await this.direct?.close();
     await Promise.allSettled([this.syncing, this.prepared?.opening]);
     const fd = this.fd ?? this.prepared?.fd;
     this.fd = undefined;

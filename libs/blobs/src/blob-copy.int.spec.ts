@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { newStorageKey } from '@waybill/blob-storage';
 import type { BlobStorage, StorageKey } from '@waybill/blob-storage';
 import { FilesystemBlobStorage } from '@waybill/blob-storage/filesystem';
@@ -68,5 +70,19 @@ describe('a copy of the blobs', () => {
     expect(await copy()).toMatchObject({ blobs: 19, copied: 17, faults: 2 });
     expect(faults.toSorted()).toEqual([expect.stringMatching(`object ${broken} has the digest sha256:`), expect.stringMatching(`object ${gone} is missing where it is copied from`)].toSorted());
     expect([await to.stat(broken), await to.stat(gone)]).toEqual([undefined, undefined]);
+  });
+
+  it('names an object that cannot be read, and copies those behind it', async () => {
+    await copy();
+    const [unreadable = newStorageKey()] = keys;
+    const path = join(folder.path, unreadable.slice(0, 6), unreadable);
+    // it opens and has a size, as a file on a bad part of a disk, and every read of it fails
+    await rm(path);
+    await mkdir(path);
+    await test.database.sql('UPDATE reg.blob SET size = $2 WHERE storage_key = $1', [unreadable, (await stat(path)).size]);
+    const other = new MemoryBlobStorage();
+    expect(await copy(to, other)).toMatchObject({ blobs: 19, copied: 18, faults: 1 });
+    expect(faults).toEqual([expect.stringMatching(`object ${unreadable} cannot be read: Error: EISDIR`)]);
+    expect(await other.stat(unreadable)).toBeUndefined();
   });
 });

@@ -29,8 +29,9 @@ export interface BlobCopy {
 
 /**
  * Copies the object of every blob in use from one storage to another, under the same key; those that are there with their size stay as they are. Each is
- * held against its digest on the way, and one that does not have it is not written. Changes nothing where it copies from, and may run beside the registry.
- * Rejects where a storage or the database does not answer; the next run goes on. @param report told of each blob that could not be copied, for a person
+ * held against its digest on the way, and one that does not have it, or cannot be read, is not written. Changes nothing where it copies from, and may run
+ * beside the registry. Rejects where a storage does not say what it has or takes nothing, or the database does not answer; the next run goes on.
+ * @param report told of each blob that could not be copied, for a person
  */
 export async function copyBlobs(database: Database, from: BlobStorage, to: BlobStorage, report: (fault: string) => void): Promise<BlobCopy> {
   const total = { blobs: 0, copied: 0, bytes: 0, faults: 0 };
@@ -66,12 +67,16 @@ async function copy(digest: string, key: StorageKey, from: BlobStorage, to: Blob
   const [algorithm = '', expected] = digest.split(':');
   const hash = createHash(algorithm);
   const writer = to.create(key);
+  let reading = true;
   try {
     await from.read(key, undefined, async (bytes) => {
       hash.update(bytes);
+      reading = false;
       // the reader may use its memory again
       await writer.write(Buffer.from(bytes));
+      reading = true;
     });
+    reading = false;
     const found = hash.digest('hex');
     if (found !== expected) {
       await writer.cancel();
@@ -82,6 +87,8 @@ async function copy(digest: string, key: StorageKey, from: BlobStorage, to: Blob
     return undefined;
   } catch (error) {
     await writer.cancel().catch(() => undefined);
+    // one object on a bad part of a disk must not keep all those behind it from being copied
+    if (reading) return `cannot be read: ${String(error)}`;
     throw error;
   }
 }

@@ -9,6 +9,8 @@ const END_KEY = 'publish-again';
 const IDLE_MS = 60_000;
 const ATTEMPTS = 20;
 const RETRY_MS = 1_000;
+/** Of one transaction: 600 KB at most, below the 1 MiB that brokers take in a batch. What is read at a time may be more, and shorter. */
+const MOST_MESSAGES = 1_000;
 
 /** The present digest of the tags behind these keys, as the log has them; of a key that it does not know, nothing. */
 export type TagStates = (keys: readonly string[]) => Promise<ReadonlyMap<string, string>>;
@@ -92,8 +94,10 @@ async function correct({ publisher, topic, choose, headers }: TagCorrection, mes
   said.delete(END_KEY);
   const states = await statesOf([...said.keys()]);
   const wrong = [...said].filter(([key, digest]) => (states.get(key) ?? null) !== digest).map(([key]) => key);
-  if (wrong.length === 0) return 0;
-  await publisher.publish([{ topic, messages: wrong.map((key) => ({ key, value: states.get(key) ?? null, partition: choose(topic, key), headers: { ...headers } })) }]);
+  for (let from = 0; from < wrong.length; from += MOST_MESSAGES) {
+    const some = wrong.slice(from, from + MOST_MESSAGES).map((key) => ({ key, value: states.get(key) ?? null, partition: choose(topic, key), headers: { ...headers } }));
+    await publisher.publish([{ topic, messages: some }]);
+  }
   return wrong.length;
 }
 

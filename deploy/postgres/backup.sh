@@ -3,7 +3,9 @@
 # The dump gets its name when it is whole. Nothing is deleted: what is old is for you to remove.
 set -euo pipefail
 umask 077
-new=/backup/database.new
+# of this run alone: two at a time would write into one file
+new=$(mktemp /backup/database.XXXXXX.new)
+trap 'rm -f "$new"' EXIT
 pg_dump --format=custom --username waybill --dbname waybill --file "$new"
 dump="/backup/database-$(date --utc +%Y%m%dT%H%M%SZ).dump"
 mv "$new" "$dump"

@@ -7,7 +7,7 @@ set -euo pipefail
 shopt -s nullglob
 dumps=(/backup/database-*.dump)
 dump=${DUMP:+/backup/$DUMP}
-[ -n "$dump" ] || dump=${dumps[-1]:-}
+[ -n "$dump" ] || [ ${#dumps[@]} = 0 ] || dump=${dumps[-1]}
 if [ ! -f "$dump" ]; then
   echo "there is no dump ${dump:-database-<time>.dump} in /backup; expected one that the service backup made" >&2
   exit 1

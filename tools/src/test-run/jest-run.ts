@@ -35,7 +35,7 @@ export async function runJest(root: string, args: readonly string[]): Promise<Su
 
 function explained({ code, failures }: JestRun, summary: Summary): Summary {
   const unexplained = code !== 'exit code 0' && summary.failedTests === 0 && failures.length === 0;
-  return { ...summary, failures: unexplained ? [`jest ended with ${code} though no test failed (see above)`] : failures };
+  return { ...summary, failures: [...summary.failures, ...(unexplained ? [`jest ended with ${code} though no test failed (see above)`] : failures)] };
 }
 
 async function reportJest(root: string, args: readonly string[]): Promise<JestRun> {

@@ -40,6 +40,15 @@ describe('a second try', () => {
     expect(summary).toMatchObject({ passed: 2, failedTests: 1, unsteady: ['e2e/dist/compose.int.spec.js: comes up'] });
   });
 
+  it('that does not run what failed leaves it failed', () => {
+    const other = file('libs/a/dist/a.int.spec.js', { works: 'failed' });
+    const broken = file('libs/b/dist/b.int.spec.js', {}, 'failed');
+    const second = reportOf(file('e2e/dist/compose.int.spec.js', { 'comes up': 'pending', 'goes down': 'passed' }));
+    const summary = summarizeTwoTries(reportOf(steady, flaky, other, broken), second, '/root');
+    expect(summary).toMatchObject({ failedTests: 0, unsteady: [], failures: ['e2e/dist/compose.int.spec.js: comes up', 'libs/a/dist/a.int.spec.js: works', 'libs/b/dist/b.int.spec.js'].map((name) => `${name} failed (above), and did not run in the second try`) });
+    expect(describeSummary(summary, false).ok).toBe(false);
+  });
+
   it('names the file where no test of it failed by name', () => {
     const broken = file('libs/a/dist/a.int.spec.js', {}, 'failed');
     const again = reportOf(file('libs/a/dist/a.int.spec.js', { works: 'passed' }));

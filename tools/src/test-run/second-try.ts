@@ -13,20 +13,29 @@ export function filesToTryAgain(report: JestReport): readonly string[] {
   return failed.length <= MOST_FILES && failed.every((name) => withRealServers.test(name)) ? failed : [];
 }
 
-/** The count of a run whose failed files, all of them, ran again: each file counts as in its second try, what failed in the first is named as unsteady. */
+/**
+ * The count of a run whose failed files, all of them, ran again: each file counts as in its second try, what failed in the first is named as unsteady. A test that failed
+ * and then did not run, and a file that was to run again and did not, have not passed: they stay failures.
+ */
 export function summarizeTwoTries(first: JestReport, second: JestReport, root: string): Summary {
-  const again = new Set(second.testResults.map(({ name }) => name));
-  const steady = first.testResults.filter(({ name }) => !again.has(name));
-  const failedFirst: JestReport = { ...first, testResults: first.testResults.filter(({ name }) => again.has(name)) };
+  const again = new Set(filesToTryAgain(first));
+  const [steady, failedFirst] = [first.testResults.filter(({ name }) => !again.has(name)), first.testResults.filter(({ name }) => again.has(name))];
   const summary = summarizeJest(second, root);
   const passed = new Set(namesOf(second, root, (status) => status === 'passed'));
-  const unsteady = namesOf(failedFirst, root, (status) => status === 'failed').filter((name) => passed.has(name));
+  const failed = new Set(namesOf(second, root, (status) => status === 'failed'));
+  const failures = namesOf({ ...first, testResults: failedFirst }, root, (status) => status === 'failed');
+  const tried = new Set(second.testResults.map(({ name }) => name));
   // A file that could not even be loaded, or whose last hook failed, has no failed test to name.
-  const wholeFiles = failedFirst.testResults.filter(({ assertionResults }) => assertionResults.every(({ status }) => status !== 'failed')).map(({ name }) => name.replace(`${root}/`, ''));
+  const wholeFiles = failedFirst.filter(({ assertionResults }) => assertionResults.every(({ status }) => status !== 'failed'));
+  const shortName = (name: string): string => name.replace(`${root}/`, '');
   return {
     ...summary,
     passed: summary.passed + steady.flatMap(({ assertionResults }) => assertionResults).filter(({ status }) => status === 'passed').length,
+    failures: [
+      ...failures.filter((name) => !passed.has(name) && !failed.has(name)).map((name) => `${name} failed (above), and did not run in the second try`),
+      ...wholeFiles.filter(({ name }) => !tried.has(name)).map(({ name }) => `${shortName(name)} failed (above), and did not run in the second try`),
+    ],
     skipped: [...namesOf({ ...first, testResults: steady }, root, (status) => status !== 'passed' && status !== 'failed'), ...summary.skipped],
-    unsteady: [...unsteady, ...(summary.failedTests === 0 ? wholeFiles : [])],
+    unsteady: [...failures.filter((name) => passed.has(name)), ...(summary.failedTests === 0 ? wholeFiles.filter(({ name }) => tried.has(name)).map(({ name }) => shortName(name)) : [])],
   };
 }

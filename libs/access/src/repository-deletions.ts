@@ -5,8 +5,9 @@ const CONTINUE: Statement = { name: 'repository-deletions', text: 'SELECT access
 
 /** Tags, manifests or links in one transaction: some 100 ms, in which nobody waits for them. */
 const STEP = 500;
-/** Between two looks at whether pushes are over that may have found the repository. */
-const WAIT_MS = 50;
+/** Between two looks at whether pushes are over that may have found the repository: twice as long each time, because a backup may take hours. */
+const FIRST_WAIT_MS = 50;
+const LAST_WAIT_MS = 5_000;
 /** Between two looks for deletions that a process left behind. */
 const EVERY_MS = 30_000;
 
@@ -26,9 +27,9 @@ export class RepositoryDeletions {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private again = false;
-  private stopped = false;
+  private readonly ending = new AbortController();
 
-  constructor(private readonly database: Database, private readonly options: RepositoryDeletionsOptions) {}
+  constructor(private readonly database: Pick<Database, 'sql'>, private readonly options: RepositoryDeletionsOptions) {}
 
   /** Looks now and every half minute. */
   start(): void {
@@ -38,9 +39,13 @@ export class RepositoryDeletions {
 
   /** Waits for the step that is under way. */
   async stop(): Promise<void> {
-    this.stopped = true;
+    this.ending.abort();
     clearInterval(this.timer);
     await this.running;
+  }
+
+  private get stopped(): boolean {
+    return this.ending.signal.aborted;
   }
 
   /** Resolves when nothing is left to do, or a step failed. */
@@ -64,11 +69,15 @@ export class RepositoryDeletions {
   }
 
   private async work(): Promise<void> {
-    while (!this.stopped) {
+    for (let wait = FIRST_WAIT_MS; !this.stopped;) {
       const [row] = await this.database.sql<{ outcome: 'none' | 'waiting' | 'more' }>(CONTINUE, [this.options.step ?? STEP]);
-      if (row?.outcome === 'waiting') await delay(WAIT_MS);
-      else if (row?.outcome === 'more') this.options.appended();
-      else return;
+      if (row?.outcome === 'waiting') {
+        await delay(wait, undefined, { signal: this.ending.signal }).catch(() => undefined);
+        wait = Math.min(2 * wait, LAST_WAIT_MS);
+      } else if (row?.outcome === 'more') {
+        wait = FIRST_WAIT_MS;
+        this.options.appended();
+      } else return;
     }
   }
 }

@@ -138,6 +138,39 @@ describe('a repository that is deleted', () => {
     expect(await tagsByLog()).toEqual({});
   });
 
+  it('is waited with ever more seldom, and is emptied soon after: a backup may hold it up for hours', async () => {
+    await history.push(APP, 'first', { tags: ['latest'] });
+    const repo = await idOf(APP);
+    let looks = 0;
+    const sql: Sql = (statement, values) => {
+      looks += 1;
+      return db.database.sql(statement, values);
+    };
+    const deletions = new RepositoryDeletions({ sql }, { appended: () => undefined });
+    let deleted: Promise<void> = Promise.resolve();
+    await db.database.transaction(async (reader: Sql) => {
+      await reader('SELECT count(*) FROM reg.repo');
+      await repositories(later).delete(order, APP);
+      deleted = deletions.poke();
+      await delay(3_000);
+    });
+    expect(looks).toBeLessThan(10);
+    await deleted;
+    expect(await rowsOf(repo)).toEqual({ manifest: 1 });
+    // whoever stops does not wait for the next look
+    await db.database.transaction(async (reader: Sql) => {
+      await history.push(APP, 'second', { tags: ['latest'] });
+      await reader('SELECT count(*) FROM reg.repo');
+      await repositories(later).delete(order, APP);
+      const other = new RepositoryDeletions(db.database, { appended: () => undefined });
+      void other.poke();
+      await delay(2_000);
+      const since = performance.now();
+      await other.stop();
+      expect(performance.now() - since).toBeLessThan(500);
+    });
+  });
+
   it('is deleted or made anew, and never half, while others push', async () => {
     const outcomes = new Map<string, number>();
     let pushing = true;

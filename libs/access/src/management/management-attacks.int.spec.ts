@@ -118,6 +118,30 @@ describe('attacks on the management API', () => {
     expect((await olga('GET', '/organisations')).body).toMatchObject({ items: [{ name: 'acme' }] });
   });
 
+  it('no list tells by where its pages end what is not for the caller to see', async () => {
+    const names = ['victim/a-hidden', 'victim/b-hidden', 'victim/c', 'victim/d-hidden', 'victim/e'];
+    for (const name of names) expect((await root('POST', '/repositories', { body: { name } })).status).toBe(201);
+    const asked = async (path: string): Promise<unknown> => (await api.as('alice')('GET', path)).body;
+    for (const query of ['limit=1', 'limit=2', 'limit=1&last=victim/a-hidden']) {
+      expect([query, await asked(`/repositories?organisation=victim&${query}`)]).toEqual([query, await asked(`/repositories?organisation=nowhere&${query}`)]);
+      expect([query, await asked(`/organisations?${query}`)]).toEqual([query, { items: [] }]);
+    }
+    for (const name of ['c', 'e']) await made(root('POST', '/organisations/victim/grants', { body: { effect: 'allow', repositories: `victim/${name}`, actions: ['list'], subject: { kind: 'principal', login: 'alice' } } }));
+    expect(await asked('/repositories?organisation=victim&limit=1')).toEqual({ items: [expect.objectContaining({ name: 'victim/c' })], last: 'victim/c' });
+    expect(await asked('/repositories?organisation=victim&limit=1&last=victim/c')).toEqual({ items: [expect.objectContaining({ name: 'victim/e' })] });
+    expect((await olga('GET', '/organisations?limit=1')).body).toEqual({ items: [expect.objectContaining({ name: 'acme' })] });
+  });
+
+  it('who manages what is below library/ does not manage all that has one segment', async () => {
+    await made(root('POST', '/organisations', { body: { name: 'library' } }));
+    const own = (repositories: string): Promise<string> => made(root('POST', '/organisations/library/grants', { body: { effect: 'allow', repositories, role: 'owner', subject: { kind: 'principal', login: 'olga' } } }));
+    await own('library/**');
+    expect((await olga('PATCH', '/repositories/debian', { body: { visibility: 'public' } })).status).toBe(404);
+    expect((await olga('GET', '/organisations/library/grants')).status).toBe(404);
+    await own('**');
+    expect((await olga('GET', '/organisations/library/grants')).status).toBe(200);
+  });
+
   it('CVE-2019-19025: a page of another site changes nothing', async () => {
     const sent = { body: { login: 'forged', password: PASSWORD } };
     expect((await root('POST', '/users', { ...sent, headers: { 'Sec-Fetch-Site': 'cross-site' } })).status).toBe(403);

@@ -5,8 +5,8 @@ import { dateOf } from './account-operations.js';
 import { notFound } from './management-refused.js';
 import { operation } from './operation.js';
 import type { Call, Operation } from './operation.js';
-import { pageQuery } from './paging.js';
-import { manages, requireAdmin, requireManager, requirePerson } from './rights.js';
+import { pageQuery, visiblePage } from './paging.js';
+import { requireAdmin, requireManager, requirePerson, throughout } from './rights.js';
 import { credential, issued, networks, organisation, outcome, pageSchema, paging, robot, until } from './schemas.js';
 
 const settings = { description: z.string().max(200).nullable().optional(), networks: networks.optional(), until: until.optional() };
@@ -18,9 +18,15 @@ export const ORGANISATION_OPERATIONS: readonly Operation[] = [
     id: 'listOrganisations', method: 'GET', path: '/organisations', summary: 'Organisations by name: all for admins, for others those that they manage.', status: 200, query: paging, result: pageSchema(organisation),
     run: async (call) => {
       requirePerson(call);
-      const page = await call.services.organisations.list(...pageQuery(call.query));
-      const managed = await Promise.all(page.items.map(({ name }) => manages(call, name)));
-      return { body: { ...page, items: page.items.filter((_, index) => managed[index]) } };
+      const { organisations } = call.services;
+      const query = pageQuery(call.query);
+      if (call.caller.admin) return { body: await organisations.list(...query) };
+      return {
+        body: await visiblePage(query, (limit, last) => organisations.list(limit, last), async (items) => {
+          const managed = await throughout(call, items.map(({ name }) => name), 'manage');
+          return items.filter(({ name }) => managed.has(name));
+        }),
+      };
     },
   }),
   operation({

@@ -12,7 +12,7 @@ import type { Identity } from '../identity-provider.js';
 import { forbidden, ManagementRefused, notFound } from './management-refused.js';
 import { operation } from './operation.js';
 import type { Operation } from './operation.js';
-import { pageQuery } from './paging.js';
+import { pageQuery, visiblePage } from './paging.js';
 import { allowedOf, askerOf, htpasswdUser, manages } from './rights.js';
 import { explanation, outcome, pageSchema, paging, repository, visibility } from './schemas.js';
 import type { Services } from './services.js';
@@ -21,16 +21,18 @@ import type { Services } from './services.js';
 export const REPOSITORY_OPERATIONS: readonly Operation[] = [
   operation({
     id: 'listRepositories', method: 'GET', path: '/repositories', status: 200, result: pageSchema(repository),
-    summary: 'Repositories by name, those that you may list; `last` goes on also behind a page that has few or none of them.',
+    summary: 'Repositories by name, those that you may list.',
     query: paging.extend({ organisation: z.string().max(128).optional().describe('its repositories alone; needed by those who are no admins') }),
     run: async ({ query, caller, circumstances, services }) => {
       const { organisation } = query;
       if (organisation === undefined && !caller.admin) throw new ManagementRefused('invalid', 'query.organisation: expected the organisation whose repositories you want to see');
-      const page = await services.repositories.list(organisation ?? '', ...pageQuery(query));
-      if (caller.admin || organisation === undefined) return { body: page };
+      const page = pageQuery(query);
+      if (caller.admin || organisation === undefined) return { body: await services.repositories.list(organisation ?? '', ...page) };
       const grants = await services.grantSource.grantsFor(caller, [organisation]);
       const mayList = (name: string): boolean => isRepositoryName(name) && decide({ ...circumstances, asker: askerOf(caller), repository: name, action: 'list' }, grants).allowed;
-      return { body: { ...page, items: page.items.filter(({ name }) => mayList(name)) } };
+      // whoever may list nothing is answered without a look at what there is
+      if (!grants.some(({ effect, actions }) => effect === 'allow' && actions.includes('list'))) return { body: { items: [] } };
+      return { body: await visiblePage(page, (limit, last) => services.repositories.list(organisation, limit, last), (items) => items.filter(({ name }) => mayList(name))) };
     },
   }),
   operation({

@@ -1,7 +1,7 @@
 import { isRepositoryName } from '@waybill/oci';
 import type { RepositoryName } from '@waybill/oci';
 import { decide, fitsButForTags } from '../decide.js';
-import type { Asker, Circumstances } from '../decide.js';
+import type { Asker, Circumstances, Question } from '../decide.js';
 import type { Action, Grant } from '../grant.js';
 import type { Identity } from '../identity-provider.js';
 import { isOrganisationName } from '../names.js';
@@ -10,6 +10,8 @@ import type { Services } from './services.js';
 
 /** In the place of an organisation: the registry as a whole, for admins. No organisation can have that name. */
 export const ALL = '-';
+/** The organisation of repositories whose names have one segment, and of those below `library/`. */
+const LIBRARY = 'library';
 
 interface Request {
   readonly caller: Identity;
@@ -45,15 +47,26 @@ export function manages(request: Request, organisation: string): Promise<boolean
 }
 
 /** Whether the caller may do something with everything in the organisation. One deny in it is enough not to. */
-export async function mayThroughout({ caller, circumstances, services }: Request, organisation: string, action: Action): Promise<boolean> {
-  if (caller.admin) return true;
-  const grants = await services.grantSource.grantsFor(caller, [organisation], []);
-  const anyName = organisation === 'library' ? 'any' : `${organisation}/any`;
+export async function mayThroughout(request: Request, organisation: string, action: Action): Promise<boolean> {
+  return (await throughout(request, [organisation], action)).has(organisation);
+}
+
+/** Those of the organisations of which that is so, by one look. */
+export async function throughout({ caller, circumstances, services }: Request, organisations: readonly string[], action: Action): Promise<ReadonlySet<string>> {
+  if (caller.admin) return new Set(organisations);
+  const grants = await services.grantSource.grantsFor(caller, organisations, []);
+  const question = { ...circumstances, asker: askerOf(caller), action };
+  return new Set(organisations.filter((organisation) => isThroughout(organisation, question, grants)));
+}
+
+function isThroughout(organisation: string, question: Omit<Question, 'repository' | 'tag'>, grants: readonly Grant[]): boolean {
+  const isLibrary = organisation === LIBRARY;
+  const anyName = isLibrary ? 'any' : `${organisation}/any`;
   if (!isRepositoryName(anyName)) return false;
-  const isWide = ({ repositories, tags }: Grant): boolean => tags === undefined && (repositories === '**' || repositories === `${organisation}/**`);
-  const isDenied = grants.some(({ effect, actions, organisation: of }) => effect === 'deny' && actions.includes(action) && (of === null || of === organisation));
-  const question = { ...circumstances, asker: askerOf(caller), repository: anyName, action };
-  return !isDenied && grants.some((grant) => grant.effect === 'allow' && isWide(grant) && fitsButForTags({ ...grant, repositories: '**' }, question));
+  // names of one segment are of the library, and library/** is not about them
+  const isWide = ({ repositories, tags }: Grant): boolean => tags === undefined && (repositories === '**' || (!isLibrary && repositories === `${organisation}/**`));
+  const isDenied = grants.some(({ effect, actions, organisation: of }) => effect === 'deny' && actions.includes(question.action) && (of === null || of === organisation));
+  return !isDenied && grants.some((grant) => grant.effect === 'allow' && isWide(grant) && fitsButForTags({ ...grant, repositories: '**' }, { ...question, repository: anyName }));
 }
 
 /** Which of the actions the caller may do with a repository, whether it is there or not. */

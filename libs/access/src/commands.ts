@@ -7,8 +7,8 @@ import { refusalOf } from './access-refused.js';
 export interface IdempotencyKey {
   readonly actor: string;
   readonly key: string;
-  /** Of the whole request, such as a hash of it: another one under the same key is refused. */
-  readonly fingerprint: string;
+  /** Of the whole request, such as a hash of it: another one under the same key is refused. Asked for when the change is about to be made, and stored. */
+  readonly fingerprint: string | (() => Promise<string>);
 }
 
 /** Who wants a change, in which request, and on which condition. */
@@ -62,8 +62,9 @@ export class Commands {
   /** The key is entered in the transaction of the change: both are there or neither, and the same request at the same moment waits. */
   private async once(key: IdempotencyKey | undefined, work: (sql: Sql) => Promise<z.infer<typeof outcomeSchema>>): Promise<Outcome> {
     if (key === undefined) return { ...(await work(this.database.sql)), repeated: false };
+    const fingerprint = typeof key.fingerprint === 'string' ? key.fingerprint : await key.fingerprint();
     return this.database.transaction(async (sql) => {
-      const [earlier] = await sql<{ outcome: unknown }>(BEGIN, [key.actor, key.key, key.fingerprint]);
+      const [earlier] = await sql<{ outcome: unknown }>(BEGIN, [key.actor, key.key, fingerprint]);
       if (earlier?.outcome !== null) return { ...outcomeSchema.parse(earlier?.outcome), repeated: true };
       const outcome = await work(sql);
       await sql(FINISH, [key.actor, key.key, JSON.stringify(outcome)]);

@@ -1,4 +1,4 @@
-import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
+import { argon2, createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Turns } from './turns.js';
 
@@ -59,6 +59,14 @@ export class Passwords {
     }
     const { cost, salt, hash } = parse(stored);
     return timingSafeEqual(await this.derive(password, salt, cost, hash.length), hash);
+  }
+
+  /**
+   * What may be stored to know a text again in which a password is: as hard to guess from as the hash of the password. Always the same for one context.
+   * @throws OciError TOOMANYREQUESTS (429) when too many wait
+   */
+  async fingerprint(text: string, context: string): Promise<string> {
+    return base64(await this.derive(text, createHash('sha256').update(context).digest().subarray(0, SALT_BYTES), this.cost, HASH_BYTES));
   }
 
   /** Whether a hash is weaker than what is made today: with the next right password, when it is known for a moment, it should be made again. */

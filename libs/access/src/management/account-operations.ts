@@ -12,7 +12,7 @@ export const ACCOUNT_OPERATIONS: readonly Operation[] = [
     run: ({ caller }) => Promise.resolve({ body: caller }),
   }),
   operation({
-    id: 'changeOwnPassword', method: 'PUT', path: '/whoami/password', status: 200, conditional: 'both', result: outcome,
+    id: 'changeOwnPassword', method: 'PUT', path: '/whoami/password', status: 200, conditional: 'both', holdsPassword: true, result: outcome,
     summary: 'Changes your password. Ends what the old one opened; personal tokens stay.',
     body: z.strictObject({ current: secretText, password: secretText }),
     run: async (call) => {

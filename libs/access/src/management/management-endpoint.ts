@@ -11,7 +11,7 @@ import type { Order } from '../commands.js';
 import type { Identity } from '../identity-provider.js';
 import { authenticate } from './authenticate.js';
 import { forbidden, ManagementRefused, notFound } from './management-refused.js';
-import type { Conditional, Operation, Reply } from './operation.js';
+import type { Operation, Reply } from './operation.js';
 import { findRoute } from './operations.js';
 import type { Services } from './services.js';
 
@@ -53,7 +53,7 @@ async function answer(options: ManagementOptions, exchange: Exchange): Promise<v
     body: operation.body === undefined ? undefined : parseJson(bytes),
     caller, services,
     circumstances: { now: new Date(), address },
-    order: orderOf(operation.conditional, exchange, caller, createHash('sha256').update(`${operation.id} ${request.url ?? ''}\n`).update(bytes).digest('hex')),
+    order: orderOf(operation, exchange, caller, (key) => fingerprintOf(operation, exchange, bytes, { key, actor: caller.id, services })),
   });
   send(exchange, operation, reply);
 }
@@ -103,13 +103,30 @@ function distinct(parameters: URLSearchParams): [string, string][] {
   return entries;
 }
 
-/** @param fingerprint of the whole request @throws ManagementRefused invalid for a condition that the operation does not know, rather than ignore it */
-function orderOf(conditional: Conditional, exchange: Exchange, caller: Identity, fingerprint: string): Order {
+interface Keyed {
+  readonly key: string;
+  readonly actor: string;
+  readonly services: Pick<Services, 'passwords'>;
+}
+
+/** Of the whole request. It is stored for a day, so it is slow to make where a password is in it: from a fast one the password could be guessed. */
+function fingerprintOf({ id, holdsPassword }: Operation, { request }: Exchange, bytes: Buffer, { key, actor, services }: Keyed): Promise<string> {
+  const what = `${id} ${request.url ?? ''}\n`;
+  if (holdsPassword === true) return services.passwords.fingerprint(what + bytes.toString('utf8'), `${actor}\n${key}`);
+  return Promise.resolve(createHash('sha256').update(what).update(bytes).digest('hex'));
+}
+
+/** @param fingerprint under a key @throws ManagementRefused invalid for a condition that the operation does not know, rather than ignore it */
+function orderOf({ conditional }: Operation, exchange: Exchange, caller: Identity, fingerprint: (key: string) => Promise<string>): Order {
   const { 'if-match': match, 'idempotency-key': key } = exchange.request.headers;
   if (match !== undefined && conditional !== 'both') throw new ManagementRefused('invalid', 'If-Match: it is no condition of this operation');
   if (key !== undefined && conditional === 'none') throw new ManagementRefused('invalid', 'Idempotency-Key: this operation takes none');
   const meta = metaSchema.parse({ ...z.looseObject({}).parse(JSON.parse(exchange.eventMeta(''))), repo_name: null });
-  return { meta, ...expectedOf(match), ...(key === undefined ? {} : { idempotency: { actor: caller.id, key: keyOf(key), fingerprint } }) };
+  return { meta, ...expectedOf(match), ...(key === undefined ? {} : { idempotency: keyedBy(caller, keyOf(key), fingerprint) }) };
+}
+
+function keyedBy({ id: actor }: Identity, key: string, fingerprint: (key: string) => Promise<string>): NonNullable<Order['idempotency']> {
+  return { actor, key, fingerprint: () => fingerprint(key) };
 }
 
 function expectedOf(match: string | undefined): Pick<Order, 'expected'> {

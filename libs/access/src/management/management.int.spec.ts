@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { PASSWORD, startManagement } from '../testing/management.js';
 import type { Answer, Ask, ManagementUnderTest } from '../testing/management.js';
@@ -189,6 +190,21 @@ describe('the management API', () => {
     const [shown, repeated] = [await token(), await token()];
     expect(shown.body['secret']).toMatch(/^wbl_pat_/);
     expect(repeated.body).toEqual({ id: shown.body['id'], version: 1 });
+  });
+
+  it('keeps of a request with a password nothing that the password could be guessed from quickly', async () => {
+    await made(root('POST', '/users', { body: { login: 'kim', password: PASSWORD } }));
+    const key = { 'Idempotency-Key': 'change-1' };
+    const body = JSON.stringify({ current: PASSWORD, password: NEW_PASSWORD });
+    expect((await api.as('kim')('PUT', '/whoami/password', { body, headers: key })).status).toBe(200);
+    const newUser = JSON.stringify({ login: 'kay', password: PASSWORD });
+    const [first, again] = [await root('POST', '/users', { body: newUser, headers: key }), await root('POST', '/users', { body: newUser, headers: key })];
+    expect([first.status, again.status, again.body['id']]).toEqual([201, 201, first.body['id']]);
+    expect((await root('POST', '/users', { body: JSON.stringify({ login: 'kay', password: NEW_PASSWORD }), headers: key })).status).toBe(422);
+    const rows = await api.db.database.sql<{ fingerprint: string }>(`SELECT fingerprint FROM access.command WHERE key = 'change-1'`);
+    const fast = [`changeOwnPassword /api/v1/whoami/password\n${body}`, `createUser /api/v1/users\n${newUser}`, body, newUser].map((text) => createHash('sha256').update(text).digest('hex'));
+    expect(rows).toHaveLength(2);
+    for (const { fingerprint } of rows) expect(fast).not.toContain(fingerprint);
   });
 
   it('gives lists in pages that join without a gap', async () => {

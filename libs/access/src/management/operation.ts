@@ -44,6 +44,8 @@ interface Description {
   readonly conditional: Conditional;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodObject;
+  /** Its body holds a password: nothing may be stored of the request that is easier to guess from than the hash of that. */
+  readonly holdsPassword?: true;
   readonly result?: z.ZodType;
 }
 

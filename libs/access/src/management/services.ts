@@ -32,6 +32,7 @@ export type Decider = 'grants' | 'htpasswd' | 'external';
 export interface Services {
   readonly decider: Decider;
   readonly firstGrant: Pick<FirstGrant, 'wasGiven'>;
+  readonly passwords: Passwords;
   readonly users: Users;
   readonly robots: Robots;
   readonly credentials: Credentials;
@@ -73,6 +74,7 @@ export function openServices({ decider = 'grants', database, passwords, lastUse,
     deletions,
     decider,
     firstGrant: new FirstGrant(database),
+    passwords,
     users: new Users(commands, passwords),
     robots: new Robots(commands),
     credentials: new Credentials(commands),

@@ -23,7 +23,7 @@ export const USER_OPERATIONS: readonly Operation[] = [
     },
   }),
   operation({
-    id: 'createUser', method: 'POST', path: '/users', summary: 'Makes a user. For admins.', status: 201, conditional: 'key', result: outcome,
+    id: 'createUser', method: 'POST', path: '/users', summary: 'Makes a user. For admins.', status: 201, conditional: 'key', holdsPassword: true, result: outcome,
     body: z.strictObject({ login: z.string().max(256), password: secretText.optional(), admin: z.boolean().optional(), networks: networks.optional() }),
     run: async (call) => {
       requirePerson(call);
@@ -56,7 +56,7 @@ export const USER_OPERATIONS: readonly Operation[] = [
     },
   }),
   operation({
-    id: 'setUserPassword', method: 'PUT', path: '/users/{user}/password', summary: 'Sets the password of a user who forgot it. For admins.', status: 200, conditional: 'both', result: outcome,
+    id: 'setUserPassword', method: 'PUT', path: '/users/{user}/password', summary: 'Sets the password of a user who forgot it. For admins.', status: 200, conditional: 'both', holdsPassword: true, result: outcome,
     body: z.strictObject({ password: secretText }),
     run: async (call) => {
       requirePerson(call);

@@ -13,6 +13,8 @@ export interface Identity {
   readonly epoch: number;
   /** Id of the personal token or robot secret that was used; undefined where it was the password. */
   readonly credential?: string;
+  /** When the first of what let it in ends: its account, or the secret that was used. What is given out for it must not live longer. */
+  readonly until?: Date;
 }
 
 /** What somebody gave to be let in. */

@@ -8,7 +8,7 @@ const ISSUE: Statement = { name: 'refresh-token-issue', text: 'SELECT access.iss
 const REVOKE: Statement = { name: 'refresh-token-revoke', text: 'SELECT access.revoke_refresh_token_v1($1) AS revoked' };
 const REDEEM: Statement = {
   name: 'refresh-token-redeem',
-  text: `SELECT ${IDENTITY_COLUMNS}, r.credential_id AS credential FROM access.refresh_token r JOIN access.principal p ON p.principal_id::text = r.principal_id
+  text: `SELECT ${IDENTITY_COLUMNS}, r.credential_id AS credential, c.expires_at AS "expiresAt" FROM access.refresh_token r JOIN access.principal p ON p.principal_id::text = r.principal_id
       LEFT JOIN access.credential c USING (credential_id)
     WHERE r.hash = $1 AND r.service = $2 AND r.expires_at > clock_timestamp()
       AND (r.credential_id IS NULL OR (c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())))`,

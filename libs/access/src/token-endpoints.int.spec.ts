@@ -188,6 +188,13 @@ describe('POST /token', () => {
     expect([elsewhere.status, elsewhere.body['error']]).toEqual([401, 'invalid_grant']);
   });
 
+  it('gives a token no longer than the account lasts, or the secret that it was asked for with', async () => {
+    const until = new Date(Math.floor(Date.now() / 1000) * 1000 + 100_000);
+    refreshTokens.owners.set('wbl_ending', { identity: { id: 'p', login: 'alice', kind: 'user', admin: false, groups: [], epoch: 0, until }, service: OWN });
+    const answer = await post(`grant_type=refresh_token&client_id=docker&refresh_token=wbl_ending&service=${OWN}`);
+    expect((await claims(answer))['exp']).toBe(until.getTime() / 1000);
+  });
+
   it('takes a refresh token nowhere else: not as a password, not as a bearer token', async () => {
     const { body: { refresh_token: token } } = await post(`${login}&access_type=offline`);
     expect((await get('', basic('alice', String(token)))).status).toBe(401);

@@ -68,7 +68,7 @@ export class TokenService {
     const identity = cause === 'certificate' ? await this.identifyCertified(certified, address) : await this.identify(request, service, address);
     const granted = await this.options.granting(identity, request.scopes, address);
     const access = service === own ? granted.access : forForeignRegistry(granted.access);
-    const { token, id, expiresIn } = await issuer.issue({ ...granted, ...(cause === 'certificate' ? endingWith(granted, certified) : {}), identity, service, access }).catch((error: unknown) => {
+    const { token, id, expiresIn } = await issuer.issue({ ...granted, ...endingWith(granted, identity, cause === 'certificate' ? certified : undefined), identity, service, access }).catch((error: unknown) => {
       throw error instanceof TokenTooLong ? new TokenRefused('invalid_scope', 'what you may do there takes a longer token than a header holds: ask for fewer scopes at a time') : error;
     });
     // one for a certificate would go on when the certificate has ended
@@ -110,8 +110,8 @@ function causeOf({ credentials }: TokenRequest, certified: CertifiedLogin | unde
 }
 
 /** No token lives longer than what it was given for. */
-function endingWith({ until }: Granted, certified: CertifiedLogin | undefined): Pick<Granted, 'until'> {
-  const ends = [until, certified?.expires].filter((end) => end !== undefined);
+function endingWith({ until }: Granted, identity: Identity | undefined, certified: CertifiedLogin | undefined): Pick<Granted, 'until'> {
+  const ends = [until, identity?.until, certified?.expires].filter((end) => end !== undefined);
   return ends.length === 0 ? {} : { until: new Date(Math.min(...ends.map(Number))) };
 }
 

@@ -59,6 +59,15 @@ describe('users and robots of the database', () => {
   });
   afterAll(() => at.close());
 
+  it('says when the account ends, or the secret that was used, whichever is first', async () => {
+    const id = (await at.users.create(ORDER, { login: 'eva', password: PASSWORD })).id;
+    const [endless, short] = [await at.credentials.issue(ORDER, id, 'pat', 'endless'), await at.credentials.issue(ORDER, id, 'pat', 'short', new Date('2997-01-01'))];
+    const ends = async (): Promise<unknown[]> => Promise.all([PASSWORD, endless.secret ?? '', short.secret ?? ''].map(async (secret) => (await identify('eva', secret))?.until));
+    expect(await ends()).toEqual([undefined, undefined, new Date('2997-01-01')]);
+    await at.users.change(ORDER, id, { until: new Date('2998-01-01') });
+    expect(await ends()).toEqual([new Date('2998-01-01'), new Date('2998-01-01'), new Date('2997-01-01')]);
+  });
+
   it('a user logs in by password and by personal token, and has groups and an epoch', async () => {
     const id = (await at.users.create(ORDER, { login: 'alice', password: PASSWORD, admin: true })).id;
     const group = (await at.groups.create(ORDER, 'acme', 'developers')).id;

@@ -15,7 +15,7 @@ const BY_PASSWORD: Statement = {
 };
 const BY_SECRET: Statement = {
   name: 'identity-by-secret',
-  text: `SELECT ${IDENTITY_COLUMNS}, c.credential_id AS credential FROM access.credential c JOIN access.principal p USING (principal_id)
+  text: `SELECT ${IDENTITY_COLUMNS}, c.credential_id AS credential, c.expires_at AS "expiresAt" FROM access.credential c JOIN access.principal p USING (principal_id)
     WHERE c.hash = $1 AND p.login = $2 AND p.state <> 'revoked' AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())`,
 };
 

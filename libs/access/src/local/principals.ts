@@ -7,7 +7,7 @@ import type { LastUse } from './last-use.js';
 
 const BY_TOKEN: Statement = {
   name: 'principal-by-token',
-  text: `SELECT ${IDENTITY_COLUMNS}, c.credential_id AS credential FROM access.credential c JOIN access.principal p USING (principal_id)
+  text: `SELECT ${IDENTITY_COLUMNS}, c.credential_id AS credential, c.expires_at AS "expiresAt" FROM access.credential c JOIN access.principal p USING (principal_id)
     WHERE c.hash = $1 AND c.kind = 'personal' AND p.state <> 'revoked' AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())`,
 };
 const BY_LOGIN: Statement = { name: 'principal-by-login', text: 'SELECT * FROM access.identity_v1($1)' };

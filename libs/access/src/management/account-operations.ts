@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Identity } from '../identity-provider.js';
 import { ManagementRefused, notFound } from './management-refused.js';
 import { operation } from './operation.js';
 import type { Operation } from './operation.js';
@@ -31,13 +32,13 @@ export const ACCOUNT_OPERATIONS: readonly Operation[] = [
   }),
   operation({
     id: 'issueOwnToken', method: 'POST', path: '/whoami/tokens', status: 201, conditional: 'key', result: issued,
-    summary: 'Makes a personal token, which logs in instead of your password. The answer has it, once.',
+    summary: 'Makes a personal token, which logs in instead of your password. The answer has it, once. One that is made by a token with an end ends with that at the latest.',
     body: z.strictObject({ name: z.string().min(1).max(200), expiresAt: until.optional() }),
     run: async (call) => {
       requirePerson(call);
       const { caller, body, order, services } = call;
       if (caller.kind !== 'user') throw notFound();
-      const done = await services.credentials.issue(order, caller.id, 'pat', body.name, dateOf(body.expiresAt));
+      const done = await services.credentials.issue(order, caller.id, 'pat', body.name, endOf(caller, dateOf(body.expiresAt)));
       return { body: done, version: done.version, location: `/whoami/tokens/${done.id}` };
     },
   }),
@@ -49,6 +50,14 @@ export const ACCOUNT_OPERATIONS: readonly Operation[] = [
     },
   }),
 ];
+
+/** When a new token of the caller ends: somebody who found one with an end must not make one without out of it. @throws ManagementRefused invalid */
+function endOf({ credential: used, until }: Pick<Identity, 'credential' | 'until'>, end: Date | null): Date | null {
+  if (used === undefined || until === undefined) return end;
+  if (end === null) return until;
+  if (end > until) throw new ManagementRefused('invalid', `body.expiresAt: the token that you are logged in with ends at ${until.toISOString()}, and can make none that ends later; log in with your password for that`);
+  return end;
+}
 
 /** A date of a body; null where there is none. */
 export function dateOf(text: string | null | undefined): Date | null {

@@ -56,6 +56,22 @@ describe('the management API', () => {
     expect((await api.as('bob', NEW_PASSWORD)('GET', '/whoami')).status).toBe(200);
   });
 
+  it('makes by a personal token with an end none that outlasts it', async () => {
+    const end = new Date(Date.now() + 600_000);
+    const make = (ask: Ask, expiresAt?: Date | null): Promise<Answer> => ask('POST', '/whoami/tokens', { body: { name: 'made', ...(expiresAt === undefined ? {} : { expiresAt }) } });
+    const { body } = await make(api.as('alice'), end);
+    for (const found of [api.as('bearer', String(body['secret'])), api.as('alice', String(body['secret']))]) {
+      expect((await make(found, new Date(end.getTime() + 1000))).status).toBe(400);
+      for (const expiresAt of [undefined, null, end]) {
+        const made = await make(found, expiresAt);
+        const { items } = z.object({ items: z.array(z.object({ id: z.string(), expiresAt: z.string().nullable() })) }).parse((await api.as('alice')('GET', '/whoami/tokens')).body);
+        expect([made.status, items.find(({ id }) => id === made.body['id'])?.expiresAt]).toEqual([201, end.toISOString()]);
+      }
+    }
+    const { body: endless } = await make(api.as('alice'));
+    expect((await make(api.as('bearer', String(endless['secret'])), null)).status).toBe(201);
+  });
+
   it('does not take a personal token for the current password', async () => {
     const { body } = await api.as('alice')('POST', '/whoami/tokens', { body: { name: 'stolen' } });
     const token = String(body['secret']);

@@ -1,5 +1,6 @@
 import type { AuditTrail, TokenIssued } from '@waybill/access';
 import type { RequestKind } from '@waybill/oci';
+import { RateLimit } from '@waybill/platform';
 import type { Exchange, ObserveRequest, TrustedProxies } from '@waybill/platform';
 
 /** What reads, and what ends a write. What a write changed stands in the log; here is who it was and from where, to be searched for with the rest. */
@@ -30,15 +31,24 @@ export function auditRequests(trail: AuditTrail, trusted: TrustedProxies): Obser
   };
 }
 
-/** A token of somebody who logged in is an entry of its own; those of strangers are counted. */
-export function auditTokens(trail: AuditTrail): (token: TokenIssued) => void {
+/** Entries that tell of one token, of one who logs in: at once, and in the long run. */
+const ENTRIES = { perSecond: 1, burst: 300 };
+
+/**
+ * A token of somebody who logged in is an entry of its own; those of strangers are counted, and so is what goes beyond ENTRIES: how often somebody asks is for them to
+ * choose, and the disk is everybody's.
+ * @param now milliseconds of a clock that never goes back
+ */
+export function auditTokens(trail: Pick<AuditTrail, 'count' | 'keep'>, now: () => number = () => performance.now()): (token: TokenIssued) => void {
+  const entries = new RateLimit(ENTRIES);
   return ({ id, cause, identity, service, access, address }) => {
     const action = 'token';
     if (identity === undefined) return trail.count({ outcome: 'allowed', actor: null, auth_kind: 'anonymous', action, repository: null, address });
-    const now = new Date().toISOString();
+    if (entries.take(identity.id, now()) > 0) return trail.count({ outcome: 'allowed', actor: identity.id, auth_kind: identity.kind, action, repository: null, address });
+    const at = new Date().toISOString();
     const scopes = access.map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`);
     trail.keep({
-      kind: 'token', outcome: 'allowed', actor: identity.id, auth_kind: identity.kind, action, repository: null, address, count: 1, since: now, until: now,
+      kind: 'token', outcome: 'allowed', actor: identity.id, auth_kind: identity.kind, action, repository: null, address, count: 1, since: at, until: at,
       detail: { id, cause, service, scopes, credential: identity.credential ?? (cause === 'certificate' ? cause : 'password') },
     });
   };

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import { OciError } from '@waybill/oci';
+import { networkOf } from '@waybill/platform';
 import { FailureCounts } from './failure-counts.js';
 import type { Pace } from './failure-counts.js';
 
@@ -97,16 +97,6 @@ export class Attempts {
   private name(...parts: string[]): string {
     return createHash('sha256').update(this.key).update(JSON.stringify(parts)).digest('base64');
   }
-}
-
-/** Of IPv6 the network: whoever has one address there has 2^64. */
-function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = '', tail] = address.toLowerCase().split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups = tail === undefined ? before : [...before, ...Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0'), ...after];
-  return groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, '')).join(':');
 }
 
 function tooManyAttempts(seconds: number): OciError {

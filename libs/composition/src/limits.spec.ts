@@ -1,9 +1,15 @@
 import { createServer, IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { OciError, parseRequest } from '@waybill/oci';
+import { OciError, parseRequest, RegistryError } from '@waybill/oci';
 import { Exchange, NOBODY, TrustedProxies } from '@waybill/platform';
 import type { Caller, Endpoint, Guard } from '@waybill/platform';
-import { limitGuard, limitTokens } from './limits.js';
+import { limitCallers, limitEndpoint, limitGuard } from './limits.js';
+
+/** As the management API refuses. */
+class Refused extends RegistryError {
+  readonly code = 'unauthorized';
+  readonly status = 401;
+}
 
 const OFF = { perSecond: 0, burst: 1 };
 const ONE = { perSecond: 1, burst: 1 };
@@ -15,7 +21,8 @@ const BOB: Caller = { principal: 'p-bob', kind: 'user', actor: 'p-bob' };
 const byHeader: Guard = (_request, exchange) => {
   const name = exchange.request.headers['x-caller'];
   if (name === 'wrong') throw new OciError('UNAUTHORIZED');
-  exchange.caller = name === 'alice' ? ALICE : name === 'bob' ? BOB : NOBODY;
+  exchange.caller = name === 'alice' || name === 'alice may not' ? ALICE : name === 'bob' ? BOB : NOBODY;
+  if (name === 'alice may not') throw new OciError(exchange.request.headers['x-basic'] === undefined ? 'UNAUTHORIZED' : 'DENIED');
 };
 const later: Guard = async (request, exchange) => {
   await Promise.resolve();
@@ -71,6 +78,13 @@ describe.each([['at once', byHeader], ['later', later]])('limits of a guard that
     expect(await send(alone, { 'X-Forwarded-For': '192.0.2.2' })).toBe('TOOMANYREQUESTS 1');
   });
 
+  it('take a network of IPv6 for one address: whoever has one there has all of them', async () => {
+    const trusting = limitGuard(guard, { principal: OFF, address: ONE }, new TrustedProxies(['127.0.0.1']), () => 0);
+    expect(await send(trusting, { 'X-Forwarded-For': '2001:db8::1' })).toBe('passed');
+    expect(await send(trusting, { 'X-Forwarded-For': '2001:db8:0:0:ffff::2' })).toBe('TOOMANYREQUESTS 1');
+    expect(await send(trusting, { 'X-Forwarded-For': '2001:db8:0:1::1' })).toBe('passed');
+  });
+
   it('count who logged in as itself, whatever its address did', async () => {
     const limited = limitGuard(guard, { principal: ONE, address: ONE }, new TrustedProxies([]), () => 0);
     expect(await send(limited)).toBe('passed');
@@ -78,6 +92,16 @@ describe.each([['at once', byHeader], ['later', later]])('limits of a guard that
     expect(await send(limited, { 'X-Caller': 'alice' })).toBe('passed');
     expect(await send(limited, { 'X-Caller': 'alice' })).toBe('TOOMANYREQUESTS 1');
     expect(await send(limited, { 'X-Caller': 'bob' })).toBe('passed');
+  });
+
+  it('count who logged in as itself where it is refused, too', async () => {
+    for (const [refusal, headers] of [['UNAUTHORIZED', {}], ['DENIED', { 'X-Basic': '1' }]] as const) {
+      const limited = limitGuard(guard, { principal: ONE, address: ONE }, new TrustedProxies([]), () => 0);
+      expect(await send(limited, { 'X-Caller': 'alice may not', ...headers })).toBe(refusal);
+      expect(await send(limited, { 'X-Caller': 'alice may not', ...headers })).toBe('TOOMANYREQUESTS 1');
+      expect(await send(limited, { 'X-Caller': 'alice' })).toBe('TOOMANYREQUESTS 1');
+      expect(await send(limited)).toBe('passed');
+    }
   });
 
   it('count attempts to log in that failed, and say no more of them than that there were too many', async () => {
@@ -108,13 +132,35 @@ describe('limits of the token endpoint', () => {
       return error instanceof OciError ? error.code : String(error);
     }
   };
-  const limited = (rate = ONE): Endpoint => limitTokens(endpoint, { principal: OFF, address: rate }, new TrustedProxies([]), () => 0);
+  const limited = (rate = ONE): Endpoint => limitEndpoint(endpoint, { principal: OFF, address: rate }, new TrustedProxies([]), () => 0);
 
   it('count who does not log in, and who fails to', async () => {
     const nobody = limited();
     expect([await send(nobody, 'GET'), await send(nobody, 'GET')]).toEqual(['answered', 'TOOMANYREQUESTS']);
+    for (const nothing of ['Basic Og==', 'basic  Og', 'Basic Oj==']) {
+      const empty = limited();
+      expect([await send(empty, 'GET', nothing), await send(empty, 'GET', nothing), await send(empty, 'GET')]).toEqual(['answered', 'TOOMANYREQUESTS', 'TOOMANYREQUESTS']);
+    }
     const guesser = limited();
     expect([await send(guesser, 'GET', 'Basic wrong'), await send(guesser, 'POST', 'Basic wrong'), await send(guesser, 'GET')]).toEqual(['UNAUTHORIZED', 'TOOMANYREQUESTS', 'TOOMANYREQUESTS']);
+  });
+
+  it('count who fails to log in at the management API, and leave the published keys alone', async () => {
+    const refused = limitEndpoint({ ...endpoint, kind: 'management', answer: () => { throw new Refused('log in'); } }, { principal: OFF, address: ONE }, new TrustedProxies([]), () => 0);
+    expect([await send(refused, 'GET'), await send(refused, 'GET', 'Basic right')]).toEqual(['Error: log in', 'TOOMANYREQUESTS']);
+    const keys: Endpoint = { ...endpoint, kind: 'keys' };
+    expect(limitEndpoint(keys, { principal: ONE, address: ONE }, new TrustedProxies([]))).toBe(keys);
+  });
+
+  it('of callers are each one\'s own', () => {
+    let now = 0;
+    const limit = limitCallers({ principal: ONE }, () => now);
+    limit({ principal: 'alice' });
+    limit({ principal: 'bob' });
+    expect(() => limit({ principal: 'alice' })).toThrow(expect.objectContaining({ status: 429, headers: { 'Retry-After': '1' } }));
+    now = 1000;
+    limit({ principal: 'alice' });
+    for (let i = 0; i < 5; i += 1) limitCallers({ principal: OFF })({ principal: 'alice' });
   });
 
   it('do not count who logs in, nor anybody where there are none', async () => {

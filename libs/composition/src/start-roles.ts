@@ -7,7 +7,7 @@ import { buildInfrastructure } from './infrastructure.js';
 import type { Infrastructure } from './infrastructure.js';
 import { makeFirstAdmin } from './first-admin.js';
 import type { Gate } from './gate.js';
-import { limitGuard, limitTokens } from './limits.js';
+import { limitEndpoint, limitGuard } from './limits.js';
 import { openAudit } from './open-audit.js';
 import { gaugeRelay } from './open-relay.js';
 import { policyGuard } from './policy.js';
@@ -68,7 +68,7 @@ async function serve(roles: readonly Role[], config: Config, infrastructure: Inf
   gauge(metrics, infrastructure);
   return startHttp({
     module: { module: ProcessModule, imports: [registry, ...(tokens?.modules ?? [])] },
-    endpoints: (tokens?.endpoints ?? []).map((endpoint) => limitTokens(endpoint, config.limits, trusted)),
+    endpoints: (tokens?.endpoints ?? []).map((endpoint) => limitEndpoint(endpoint, config.limits, trusted)),
     handlers: sealer === undefined ? handlers : wakeSealer(handlers, () => sealer.poke()),
     guard: limitGuard(both(access.guard, policyGuard(config.registry)), config.limits, trusted),
     address: config.http.address,

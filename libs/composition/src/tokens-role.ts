@@ -8,6 +8,7 @@ import { namedByCertificates } from './certificates.js';
 import type { Infrastructure } from './infrastructure.js';
 import type { Gate } from './gate.js';
 import { readKeySecret } from './key-secret.js';
+import { limitCallers } from './limits.js';
 import type { Role } from './roles.js';
 
 /** What the role `tokens` brings into a process. */
@@ -29,7 +30,7 @@ export async function openTokens(roles: readonly Role[], config: Config, infrast
   if (!roles.includes('tokens') || auth.mode === 'none') return undefined;
   const { ActorTable, ManagementModule, managementEndpoint } = await import('@waybill/access');
   const { services, lastUse, attempts } = await openServices(infrastructure, auth.mode === 'tokens' ? 'grants' : auth.mode, config.manifests.undeleteSeconds);
-  const management = managementEndpoint({ services, attempts, actors: new ActorTable(infrastructure.database), trusted: gate.trusted });
+  const management = managementEndpoint({ services, attempts, actors: new ActorTable(infrastructure.database), trusted: gate.trusted, admit: limitCallers(config.limits) });
   const managing = ManagementModule.register(lastUse, services.deletions);
   if (auth.mode !== 'tokens') return { modules: [managing], endpoints: [management], checks: [] };
   const { module, endpoints, checks } = await openTokenService(auth, config, infrastructure, { ...gate, services });

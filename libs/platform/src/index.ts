@@ -8,7 +8,7 @@ export { Gateway } from './gateway/gateway.js';
 export type { ForwardTo } from './gateway/gateway.js';
 export { Service } from './gateway/service.js';
 export type { ReplicaState } from './gateway/probe.js';
-export { isNetwork, Networks, TrustedProxies } from './http/client-address.js';
+export { isNetwork, networkOf, Networks, TrustedProxies } from './http/client-address.js';
 export { loginOf } from './http/tls/client-certificate.js';
 export type { CertificateLogin, ClientCertificate } from './http/tls/client-certificate.js';
 export { TlsFilesRefused } from './http/tls/tls-material.js';

@@ -1,3 +1,4 @@
+import { OciError } from '@waybill/oci';
 import { everyRequest, PASSWORD, startManagement } from '../testing/management.js';
 import type { Answer, Ask, ManagementUnderTest } from '../testing/management.js';
 import { OPERATIONS } from './operations.js';
@@ -163,7 +164,28 @@ describe('attacks on the management API', () => {
     expect(slowed.body).toMatchObject({ code: 'TOOMANYREQUESTS', status: 429 });
     for (let n = 0; n < 14; n++) statuses.push(await status(api.as('bearer', `wbl_pat_${n}`)));
     expect(statuses.slice(-4)).toEqual([429, 429, 429, 429]);
+    // nobody behind the same address is locked out by that
+    const { body } = await root('POST', '/whoami/tokens', { body: { name: 'mine' } });
+    expect(await status(api.as('bearer', String(body['secret'])))).toBe(200);
     expect(await status(root)).toBe(200);
+  });
+
+  it('who may send no more is told so before anything is done', async () => {
+    const admitted: string[] = [];
+    const limited = await startManagement({
+      admit: ({ principal }) => {
+        admitted.push(principal);
+        if (admitted.length > 1) throw new OciError('TOOMANYREQUESTS');
+      },
+    });
+    try {
+      const send = async (name: string, secret?: string): Promise<number> => (await limited.as('root', secret)('POST', '/organisations', { body: { name } })).status;
+      expect([await send('none', 'not it'), await send('one'), await send('two')]).toEqual([401, 201, 429]);
+      expect(await limited.db.database.sql('SELECT t.name FROM access.organisation JOIN reg.tenant t USING (tenant_id)')).toEqual([{ name: 'one' }]);
+      expect(new Set(admitted).size).toBe(1);
+    } finally {
+      await limited.close();
+    }
   });
 
   it('ids, names and paths that are nothing are 404 and never an error of ours', async () => {

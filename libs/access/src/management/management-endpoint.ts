@@ -22,6 +22,8 @@ export interface ManagementOptions {
   /** For events that somebody of another provider causes. */
   readonly actors: Actors;
   readonly trusted: TrustedProxies;
+  /** Told who sends a request before anything is done for it; what it throws is the answer. */
+  readonly admit?: (exchange: Exchange) => void;
 }
 
 const ROOT = '/api/v1';
@@ -43,6 +45,7 @@ async function answer(options: ManagementOptions, exchange: Exchange): Promise<v
   const { address } = trusted.client(request);
   const caller = await authenticate(request, address, services, options.attempts);
   exchange.caller = { principal: caller.id, kind: caller.kind, actor: await actorOf(caller, options.actors) };
+  options.admit?.(exchange);
   const [path = '', search = ''] = (request.url ?? '').split('?', 2);
   const { operation, params } = routeOf(request.method ?? '', path.slice(ROOT.length));
   exchange.operation = { id: operation.id, repository: isRepositoryName(params['name'] ?? '') ? (params['name'] ?? null) : null };

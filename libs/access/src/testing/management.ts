@@ -7,6 +7,7 @@ import { Attempts } from '../attempts.js';
 import { Commands } from '../commands.js';
 import { LastUse } from '../local/last-use.js';
 import { managementEndpoint } from '../management/management-endpoint.js';
+import type { ManagementOptions } from '../management/management-endpoint.js';
 import { OPERATIONS } from '../management/operations.js';
 import { openServices } from '../management/services.js';
 import { Passwords } from '../password.js';
@@ -42,7 +43,7 @@ export interface ManagementUnderTest {
 }
 
 /** The management API over a database of its own, with an admin `root`. */
-export async function startManagement(): Promise<ManagementUnderTest> {
+export async function startManagement({ admit }: Pick<ManagementOptions, 'admit'> = {}): Promise<ManagementUnderTest> {
   const db = await testDatabase();
   const { logger } = openLogger({ level: 'silent' });
   const lastUse = new LastUse(db.database, () => undefined);
@@ -52,7 +53,7 @@ export async function startManagement(): Promise<ManagementUnderTest> {
   const services = openServices({ database: db.database, passwords, lastUse, attempts, appended: () => undefined, undeleteSeconds: 3600 });
   const http: RunningHttp = await startHttp({
     module: class {}, handlers: {}, guard: () => undefined, logger, metrics: new Metrics(), checks: [], address: { host: '127.0.0.1', port: 0 },
-    endpoints: [managementEndpoint({ services, attempts, actors: new ActorTable(db.database), trusted: new TrustedProxies([]) })],
+    endpoints: [managementEndpoint({ services, attempts, actors: new ActorTable(db.database), trusted: new TrustedProxies([]), ...(admit === undefined ? {} : { admit }) })],
   });
   const url = `http://127.0.0.1:${http.address.port}/api/v1`;
   const texts: string[] = [];

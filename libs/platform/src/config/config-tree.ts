@@ -144,7 +144,7 @@ const page = (most: number, usual: number, what: string) =>
 
 const rate = (whose: string) =>
   z.strictObject({
-    perSecond: key(count(0, 1_000_000).prefault(0), 'a whole number up to 1000000', `Requests below /v2/ a second of ${whose}, in the long run; beyond it 429. Each process counts by itself. 0: no limit.`),
+    perSecond: key(count(0, 1_000_000).prefault(0), 'a whole number up to 1000000', `Requests below /v2/ and /api/v1/ a second of ${whose}, in the long run; beyond it 429. Each process counts by itself. 0: no limit.`),
     burst: key(count(1, 1_000_000).prefault(1000), 'a whole number from 1 to 1000000', 'So many at once after a while without any. An image is some 20 requests.'),
   }).prefault({});
 

@@ -192,11 +192,21 @@ describe('attacks on the management API', () => {
     for (const path of ['/users/x', '/users/1', `/users/${'0'.repeat(36)}`, '/users/%00', '/organisations/acme/robots/..', '/repositories/..%2f..', '/repositories/%E0%A4%A', '/repositories/', '/organisations/A/robots', '/organisations/%2e%2e/robots', '/organisations/a%2Fb/robots']) {
       expect([path, (await root('GET', path)).status]).toEqual([path, 404]);
     }
+    for (const query of ['/organisations?last=%00', '/users?login=a%00', '/repositories?organisation=%00', '/audit?actor=%00', '/access:explain?repository=acme/web&action=pull&principal=%00']) {
+      expect([query, (await root('GET', query)).status]).toEqual([query, 400]);
+    }
+    for (const body of [{ name: '\0' }, { name: 'x', networks: ['\0'] }]) expect((await root('POST', '/organisations', { body })).status).toBe(400);
   });
 
   it('the last admin cannot be locked out', async () => {
     const { body } = await root('GET', '/whoami');
     expect((await root('PATCH', `/users/${String(body['id'])}`, { body: { admin: false } })).status).toBe(409);
     expect((await root('PUT', `/users/${String(body['id'])}/state`, { body: { state: 'disabled' } })).status).toBe(409);
+    // nor be left to lock itself out some day
+    const until = '2999-01-01T00:00:00Z';
+    expect((await root('PATCH', `/users/${String(body['id'])}`, { body: { until } })).status).toBe(409);
+    const other = await made(root('POST', '/users', { body: { login: 'deputy', password: PASSWORD, admin: true } }));
+    expect((await root('PATCH', `/users/${other}`, { body: { until } })).status).toBe(200);
+    expect((await root('PATCH', `/users/${String(body['id'])}`, { body: { admin: false } })).status).toBe(409);
   });
 });

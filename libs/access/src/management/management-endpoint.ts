@@ -88,10 +88,16 @@ async function readJson(request: IncomingMessage): Promise<Buffer> {
 
 function parseJson(bytes: Buffer): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return JSON.parse(bytes.toString('utf8'), storable);
   } catch {
-    throw new ManagementRefused('invalid', 'body: it is not JSON');
+    throw new ManagementRefused('invalid', 'body: it is not JSON, or has U+0000 in a text');
   }
+}
+
+/** No text of the database holds U+0000: to ask for one is a fault, and not one of ours. */
+function storable(_key: string, value: unknown): unknown {
+  if (typeof value === 'string' && value.includes('\0')) throw new TypeError('U+0000');
+  return value;
 }
 
 function noQuery(search: string): undefined {
@@ -103,6 +109,8 @@ function distinct(parameters: URLSearchParams): [string, string][] {
   const entries = [...parameters];
   const twice = entries.find(([name], index) => entries.findIndex(([other]) => other === name) !== index);
   if (twice !== undefined) throw new ManagementRefused('invalid', `query: ${JSON.stringify(twice[0].slice(0, 96))} occurs more than once`);
+  const odd = entries.find(([, value]) => value.includes('\0'));
+  if (odd !== undefined) throw new ManagementRefused('invalid', `query: ${JSON.stringify(odd[0].slice(0, 96))} has U+0000`);
   return entries;
 }
 

@@ -43,7 +43,7 @@ describe('the management API', () => {
     expect((await root('GET', '/nowhere')).body).toMatchObject({ status: 404, code: 'not_found' });
     const wrongMethod = await root('DELETE', '/users');
     expect([wrongMethod.status, wrongMethod.headers.get('allow')]).toEqual([405, 'GET, POST']);
-    expect((await root('POST', '/users', { body: '{"login":' })).body).toMatchObject({ status: 400, detail: 'body: it is not JSON' });
+    expect((await root('POST', '/users', { body: '{"login":' })).body).toMatchObject({ status: 400, detail: expect.stringMatching(/^body: it is not JSON/) });
     expect((await root('POST', '/users', { body: `{"login":"${'x'.repeat(70_000)}"}` })).status).toBe(413);
   });
 

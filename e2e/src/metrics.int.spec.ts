@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { metricDefinition, metricNames, type MetricRole } from '@waybill/platform';
 import { buildContent, pushContent, RegistryClient, RegistryProcess, startSplitRegistry, type SplitRegistry } from '@waybill/testing';
 import { testDatabase, type TestDatabase } from '@waybill/testing/postgres';
@@ -79,7 +80,13 @@ describe('the metrics of services', () => {
   it('count the sessions that the database has ended', async () => {
     const [manifests] = registry.manifests;
     await database.database.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'waybill'`);
-    const text = await (await fetch(`${manifests?.metricsUrl}/metrics`)).text();
-    expect(text).toMatch(/^waybill_database_sessions_lost_total [1-9]/m);
+    // a process hears of an ended session when its socket closes, a moment after the database has said so
+    const lost = /^waybill_database_sessions_lost_total [1-9]/m;
+    let text = '';
+    for (let tries = 0; tries < 100 && !lost.test(text); tries += 1) {
+      await delay(50);
+      text = await (await fetch(`${manifests?.metricsUrl}/metrics`)).text();
+    }
+    expect(text).toMatch(lost);
   });
 });

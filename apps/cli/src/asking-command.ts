@@ -48,7 +48,7 @@ async function print(prints: Prints, session: Session, asked: Asked): Promise<En
     return 'done';
   }
   if ('one' in prints) printOne(session, body, prints.one);
-  else if ('said' in prints) printSaid(session, body, `${prints.said}: ${asked.spoken}`);
+  else if ('said' in prints) printSaid(session, body, `${typeof prints.said === 'string' ? prints.said : prints.said(asked)}: ${asked.spoken}`);
   else if ('secret' in prints) return printSecret(session, body, `${prints.secret}: ${asked.spoken}`);
   else return prints.answer(session, body);
   return 'done';

@@ -20,8 +20,8 @@ export type Prints =
   /** @param paged whether the list comes in pages @param limit objects unless --limit is given @param named makes names of ids, where they are shown to people */
   | { readonly list: readonly string[]; readonly paged?: true; readonly limit?: number; readonly named?: (items: readonly Item[], session: Session, asked: Asked) => Promise<readonly Item[]> }
   | { readonly one: readonly string[] }
-  /** What was done: `robot created`. */
-  | { readonly said: string }
+  /** What was done: `robot created`; or what the answer says of it. */
+  | { readonly said: string | ((asked: Asked) => string) }
   /** What was made, and shows its secret this once. */
   | { readonly secret: string }
   /** @returns how it ends */

@@ -112,6 +112,27 @@ describe.each(SECURED)('a login, %s', (_name, start) => {
       expect((await at('/v2/', byPassword)).status).toBe(200);
     });
 
+    it('a personal token: those that were made through it are gone too, with what they got', async () => {
+      const { login } = await bob();
+      const api = async (method: string, path: string, secret: string, body?: object): Promise<Readonly<Record<string, unknown>>> => {
+        const answer = await fetch(`${secured.registry.baseUrl}/api/v1${path}`, {
+          method, headers: { ...basic(login[0], secret), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) }, ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        });
+        const read: unknown = await answer.json();
+        return { status: answer.status, ...(typeof read === 'object' ? read : {}) };
+      };
+      const stolen = await api('POST', '/whoami/tokens', login[1], { name: 'stolen' });
+      const thief = String((await api('POST', '/whoami/tokens', String(stolen['secret']), { name: 'of a thief' }))['secret']);
+      const again = String((await api('POST', '/whoami/tokens', thief, { name: 'again' }))['secret']);
+      const headers = await tokens.bearer([login[0], again]);
+      const { body } = await tokens.get([login[0], again], [], '&offline_token=true');
+      expect((await at('/v2/', headers)).status).toBe(200);
+      expect(await api('DELETE', `/whoami/tokens/${String(stolen['id'])}`, login[1])).toMatchObject({ status: 200, tookAlong: 2 });
+      expect(await refusedEverywhere(headers)).toBeLessThan(GONE_WITHIN);
+      expect([(await tokens.get([login[0], again])).status, (await api('GET', '/whoami', thief))['status']]).toEqual([401, 401]);
+      expect((await tokens.post({ grant_type: 'refresh_token', refresh_token: String(body['refresh_token']) })).status).toBe(401);
+    });
+
     it('a grant: a token that says it is gone, and the next one says it no more', async () => {
       const { id, login } = await bob();
       const grant = await secured.grants.give(ORDER, { organisation: 'acme', subject: { kind: 'principal', id }, effect: 'allow', repositories: 'acme/app', actions: ['pull'] });

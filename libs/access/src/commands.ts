@@ -34,19 +34,20 @@ export interface Outcome {
 const BEGIN: Statement = { name: 'access-begin-command', text: 'SELECT access.begin_command_v1($1, $2, $3) AS outcome' };
 const FINISH: Statement = { name: 'access-finish-command', text: 'SELECT access.finish_command_v1($1, $2, $3)' };
 
-/** Carries changes out, each by one function `access.<name>_v1` that decides under a lock, appends its event and writes its rows in one transaction. */
+/** Carries changes out, each by one function `access.<name>` that decides under a lock, appends its event and writes its rows in one transaction. */
 export class Commands {
   /** @param appended called after each change that committed */
   constructor(readonly database: Database, private readonly appended: () => void = () => undefined) {}
 
   /**
    * @param id of what is changed: a new one where something is made
+   * @param name of the function, without the `_v1` of a first version
    * @param values of the function, without the meta that ends them
    * @throws AccessRefused, DependencyUnavailable
    */
   async run(order: Order, id: string, name: string, values: readonly unknown[]): Promise<Outcome> {
     const all = [...values, JSON.stringify(order.meta)];
-    const statement = { name: `access-${name}`, text: `SELECT access.${name}_v1(${all.map((_, index) => `$${index + 1}`).join(', ')})::text AS version` };
+    const statement = { name: `access-${name}`, text: `SELECT access.${/_v\d+$/.test(name) ? name : `${name}_v1`}(${all.map((_, index) => `$${index + 1}`).join(', ')})::text AS version` };
     try {
       const outcome = await this.once(order.idempotency, async (sql) => {
         const [row] = await sql<{ version: string | null }>(statement, all);

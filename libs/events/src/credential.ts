@@ -10,7 +10,7 @@ const credential = z.object({ credential: uuid, principal: uuid, kind: z.enum(['
 export const credentialIssued = defineRegistryEvent({
   type: 'CredentialIssued',
   schema_version: 1,
-  data: credential.extend({ expires_at: instant }),
+  data: credential.extend({ expires_at: instant, maker: uuid.optional().describe('the credential that whoever made it was logged in with; absent: a password') }),
   stream: (data) => `credential-${data.credential}`,
   evolve: ({ data, version }) => {
     const { credential: id, ...row } = data;
@@ -22,7 +22,14 @@ export const credentialIssued = defineRegistryEvent({
 export const credentialRevoked = defineRegistryEvent({
   type: 'CredentialRevoked',
   schema_version: 1,
-  data: credential.extend({ narrows }),
+  data: credential.extend({
+    narrows,
+    revoked_with: uuid.optional().describe('the credential that it was made through, whose revocation took it along'),
+    took_along: z.int().positive().optional().describe('so many that were made through it'),
+  }),
   stream: (data) => `credential-${data.credential}`,
-  evolve: ({ data, version }) => [set('credential', data.credential, { revoked: true, version }), ...narrowed(data.narrows)],
+  evolve: ({ data, version }) => [
+    set('credential', data.credential, { revoked: true, version, ...(data.revoked_with === undefined ? {} : { revoked_with: data.revoked_with }) }),
+    ...narrowed(data.narrows),
+  ],
 });

@@ -2,7 +2,7 @@ import { asking } from '../asking-command.js';
 import type { Command } from '../command.js';
 import { memberOperand, USER, USER_TOKEN } from '../operands.js';
 import { ADMIN, NETWORKS, UNTIL } from '../options.js';
-import { TOKEN_COLUMNS } from './tokens.js';
+import { saidOfRevoked, TOKEN_COLUMNS, withMakers } from './tokens.js';
 
 const COLUMNS = ['login', 'state', 'admin', 'networks', 'until', 'hasPassword', 'id', 'version'];
 
@@ -30,9 +30,9 @@ export const USER_COMMANDS: readonly Command[] = [
     words: 'user delete', summary: 'Ends a user for good and forgets who it was. Nobody else gets the login. For admins.', request: 'DELETE /users/{user}',
     operands: [USER], confirm: 'Erase for good the user', prints: { said: 'user deleted' },
   }),
-  asking({ words: 'user tokens', summary: 'The personal tokens of a user. For admins.', request: 'GET /users/{user}/tokens', operands: [USER], prints: { list: TOKEN_COLUMNS } }),
+  asking({ words: 'user tokens', summary: 'The personal tokens of a user. For admins.', request: 'GET /users/{user}/tokens', operands: [USER], prints: { list: TOKEN_COLUMNS, named: withMakers } }),
   asking({
-    words: 'user revoke-token', summary: 'Revokes a personal token of a user. For admins.', request: 'DELETE /users/{user}/tokens/{token}',
-    operands: [USER, USER_TOKEN], confirm: 'Revoke the token of', prints: { said: 'token revoked' },
+    words: 'user revoke-token', summary: 'Revokes a personal token of a user and those that were made by it. For admins.', request: 'DELETE /users/{user}/tokens/{token}',
+    operands: [USER, USER_TOKEN], confirm: 'Revoke the token of', prints: { said: saidOfRevoked },
   }),
 ];

@@ -4,7 +4,7 @@ import { ManagementRefused, notFound } from './management-refused.js';
 import { operation } from './operation.js';
 import type { Operation } from './operation.js';
 import { requirePerson } from './rights.js';
-import { credential, identity, issued, outcome, secretText, until } from './schemas.js';
+import { credential, identity, issued, outcome, revoked, secretText, until } from './schemas.js';
 
 /** What everybody may do about themselves. */
 export const ACCOUNT_OPERATIONS: readonly Operation[] = [
@@ -32,21 +32,22 @@ export const ACCOUNT_OPERATIONS: readonly Operation[] = [
   }),
   operation({
     id: 'issueOwnToken', method: 'POST', path: '/whoami/tokens', status: 201, conditional: 'key', result: issued,
-    summary: 'Makes a personal token, which logs in instead of your password. The answer has it, once. One that is made by a token with an end ends with that at the latest.',
+    summary: 'Makes a personal token, which logs in instead of your password. The answer has it, once. One that is made by another token ends with that: when it is revoked, and when it expires.',
     body: z.strictObject({ name: z.string().min(1).max(200), expiresAt: until.optional() }),
     run: async (call) => {
       requirePerson(call);
       const { caller, body, order, services } = call;
       if (caller.kind !== 'user') throw notFound();
-      const done = await services.credentials.issue(order, caller.id, 'pat', body.name, endOf(caller, dateOf(body.expiresAt)));
+      const done = await services.credentials.issue(order, caller.id, 'pat', body.name, endOf(caller, dateOf(body.expiresAt)), caller.credential);
       return { body: done, version: done.version, location: `/whoami/tokens/${done.id}` };
     },
   }),
   operation({
-    id: 'revokeOwnToken', method: 'DELETE', path: '/whoami/tokens/{token}', summary: 'Revokes a personal token of yours. Takes effect within seconds.', status: 204, conditional: 'both',
+    id: 'revokeOwnToken', method: 'DELETE', path: '/whoami/tokens/{token}', status: 200, conditional: 'both', result: revoked,
+    summary: 'Revokes a personal token of yours, with those that were made by it. Takes effect within seconds.',
     run: async ({ caller, params, order, services }) => {
-      await services.credentials.revoke(order, caller.id, params.token);
-      return {};
+      const done = await services.credentials.revoke(order, caller.id, params.token);
+      return { body: done, version: done.version };
     },
   }),
 ];

@@ -31,7 +31,7 @@ describe('the management API', () => {
     const token = String(body['secret']);
     expect(token).toMatch(/^wbl_pat_/);
     for (const ask of [api.as('alice'), api.as('alice', token), api.as('bearer', token)]) expect((await ask('GET', '/whoami')).body).toMatchObject({ login: 'alice', kind: 'user', admin: false });
-    expect((await api.as('bearer', token)('DELETE', `/whoami/tokens/${String(body['id'])}`)).status).toBe(204);
+    expect((await api.as('bearer', token)('DELETE', `/whoami/tokens/${String(body['id'])}`)).status).toBe(200);
     for (const ask of [api.as('alice', token), api.as('bearer', token)]) expect((await ask('GET', '/whoami')).status).toBe(401);
   });
 
@@ -70,6 +70,26 @@ describe('the management API', () => {
     }
     const { body: endless } = await make(api.as('alice'));
     expect((await make(api.as('bearer', String(endless['secret'])), null)).status).toBe(201);
+  });
+
+  it('ends with a personal token all that were made by it, and says through what each was made', async () => {
+    const make = async (ask: Ask, name: string): Promise<{ readonly id: string; readonly ask: Ask }> => {
+      const { body } = await ask('POST', '/whoami/tokens', { body: { name } });
+      return { id: String(body['id']), ask: api.as('bearer', String(body['secret'])) };
+    };
+    const stolen = await make(api.as('alice'), 'stolen');
+    const thief = await make(stolen.ask, 'of a thief');
+    const again = await make(thief.ask, 'of a thief, again');
+    const { items } = z.object({ items: z.array(z.object({ id: z.string(), maker: z.string().nullable() })) }).parse((await api.as('alice')('GET', '/whoami/tokens')).body);
+    expect([stolen, thief, again].map(({ id }) => items.find((item) => item.id === id)?.maker)).toEqual([null, stolen.id, thief.id]);
+    const headers = { 'Idempotency-Key': 'stolen' };
+    for (let i = 0; i < 2; i += 1) expect(await api.as('alice')('DELETE', `/whoami/tokens/${stolen.id}`, { headers })).toMatchObject({ status: 200, body: { id: stolen.id, version: 2, tookAlong: 2 } });
+    for (const { ask } of [stolen, thief, again]) expect((await ask('GET', '/whoami')).status).toBe(401);
+    const [{ id: alice }] = z.object({ items: z.tuple([z.object({ id: z.string() })]) }).parse((await root('GET', '/users?login=alice')).body).items;
+    const [first, second] = [await make(api.as('alice'), 'one'), await make(api.as('alice'), 'two')];
+    const made = await make(first.ask, 'three');
+    expect(await root('DELETE', `/users/${alice}/tokens/${first.id}`)).toMatchObject({ status: 200, body: { tookAlong: 1 } });
+    expect((await Promise.all([first, made, second].map(({ ask }) => ask('GET', '/whoami')))).map(({ status }) => status)).toEqual([401, 401, 200]);
   });
 
   it('does not take a personal token for the current password', async () => {

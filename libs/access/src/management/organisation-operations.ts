@@ -118,7 +118,7 @@ export const ORGANISATION_OPERATIONS: readonly Operation[] = [
     body: z.strictObject({ name: z.string().min(1).max(200), expiresAt: until.optional() }),
     run: async (call) => {
       const found = await robotOf(call);
-      const done = await call.services.credentials.issue(call.order, found.id, 'robot', call.body.name, dateOf(call.body.expiresAt));
+      const done = await call.services.credentials.issue(call.order, found.id, 'robot', call.body.name, dateOf(call.body.expiresAt), call.caller.credential);
       return { body: done, version: done.version, location: `/organisations/${found.organisation}/robots/${found.id}/secrets/${done.id}` };
     },
   }),

@@ -33,7 +33,11 @@ export const robot = z.object({
 
 export const credential = z.object({
   id, name: z.string(), expiresAt: until, revokedAt: instant.nullable(), lastUsedAt: instant.nullable().describe('to within a minute'), version, issuedAt: instant,
+  maker: id.nullable().describe('the token that whoever made it was logged in with; null: a password'),
+  revokedWith: id.nullable().describe('the token that it was made through, whose revocation took it along'),
 });
+
+export const revoked = outcome.extend({ tookAlong: z.int().nonnegative().describe('so many that were made through it, or through one of those') });
 
 export const issued = outcome.extend({ secret: z.string().optional().describe('shown this once; absent where the request was repeated') });
 

@@ -5,7 +5,7 @@ import { operation } from './operation.js';
 import type { Operation } from './operation.js';
 import { requireAdmin, requirePerson } from './rights.js';
 import { pageQuery } from './paging.js';
-import { credential, networks, outcome, pageSchema, paging, secretText, until, user } from './schemas.js';
+import { credential, networks, outcome, pageSchema, paging, revoked, secretText, until, user } from './schemas.js';
 
 /** Users, for admins. */
 export const USER_OPERATIONS: readonly Operation[] = [
@@ -94,13 +94,14 @@ export const USER_OPERATIONS: readonly Operation[] = [
     },
   }),
   operation({
-    id: 'revokeUserToken', method: 'DELETE', path: '/users/{user}/tokens/{token}', summary: 'Revokes a personal token of a user. For admins.', status: 204, conditional: 'both',
+    id: 'revokeUserToken', method: 'DELETE', path: '/users/{user}/tokens/{token}', status: 200, conditional: 'both', result: revoked,
+    summary: 'Revokes a personal token of a user, with those that were made by it. For admins.',
     run: async (call) => {
       requirePerson(call);
       requireAdmin(call);
       if ((await call.services.users.get(call.params.user)) === undefined) throw notFound();
-      await call.services.credentials.revoke(call.order, call.params.user, call.params.token);
-      return {};
+      const done = await call.services.credentials.revoke(call.order, call.params.user, call.params.token);
+      return { body: done, version: done.version };
     },
   }),
 ];

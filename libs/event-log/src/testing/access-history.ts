@@ -10,7 +10,7 @@ export class AccessHistory {
   /** Calls `access.<name>_v1` with these values and the meta. */
   async call(name: string, ...values: readonly unknown[]): Promise<unknown> {
     const parameters = [...values, META].map((_, index) => `$${index + 1}`).join(', ');
-    const [row] = await this.sql<{ answer: unknown }>(`SELECT access.${name}_v1(${parameters}) AS answer`, [...values, META]);
+    const [row] = await this.sql<{ answer: unknown }>(`SELECT access.${/_v\d+$/.test(name) ? name : `${name}_v1`}(${parameters}) AS answer`, [...values, META]);
     return row?.answer;
   }
 
@@ -54,7 +54,11 @@ export class AccessHistory {
     const [ci, gone] = [await this.robot('acme', 'ci'), await this.robot('acme', 'gone')];
     await this.call('change_principal', ci, 'robot', JSON.stringify({ description: null, until: '2098-01-01T00:00:00.5Z' }), null);
     for (const state of ['disabled', 'active', 'revoked']) await this.call('set_state', gone, 'robot', state, null);
-    await this.secret(alice, 'laptop');
+    const laptop = await this.secret(alice, 'laptop');
+    await this.call('issue_credential_v2', randomUUID(), alice, 'made by it', randomBytes(32), '2099-01-31T00:00:00Z', laptop);
+    const phone = await this.secret(alice, 'phone');
+    await this.call('issue_credential_v2', randomUUID(), alice, 'gone with it', randomBytes(32), '2099-01-31T00:00:00Z', phone);
+    await this.call('revoke_credential', phone, alice, 1);
     await this.call('revoke_credential', await this.secret(ci, 'first'), ci, 1);
     await this.secret(ci, 'second');
     await this.groups(alice, bob, ci);

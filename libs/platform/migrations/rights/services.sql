@@ -23,7 +23,7 @@ GRANT SELECT ON public.waybill_migrations, public.waybill_rights TO waybill_blob
 GRANT USAGE ON SCHEMA access TO waybill_blobs, waybill_manifests, waybill_tokens;
 GRANT EXECUTE ON FUNCTION access.revocations_since_v1, access.public_signing_keys_v1, access.note_actor_v1 TO waybill_blobs, waybill_manifests, waybill_tokens;
 -- and, where a request brings no token, who somebody is by their login and what they were granted
-GRANT EXECUTE ON FUNCTION access.identity_v1, access.organisation_epochs_v1, access.grants_for_v1, access.has_grants_v1 TO waybill_blobs, waybill_manifests, waybill_tokens;
+GRANT EXECUTE ON FUNCTION access.identity_v1, access.identity_v2, access.organisation_epochs_v1, access.grants_for_v1, access.has_grants_v1 TO waybill_blobs, waybill_manifests, waybill_tokens;
 
 -- the audit of whoever answers requests: entries are added, and never changed
 GRANT USAGE ON SCHEMA audit TO waybill_blobs, waybill_manifests, waybill_relay, waybill_tokens;
@@ -68,11 +68,11 @@ GRANT SELECT ON es.stream, es.event, es.log, es.sealer, es.epoch, es.actor TO wa
 GRANT EXECUTE ON FUNCTION
   access.create_organisation_v1, access.change_organisation_v1,
   access.create_user_v1, access.create_robot_v1, access.change_principal_v1, access.set_password_v1, access.set_state_v1, access.erase_user_v1,
-  access.issue_credential_v1, access.revoke_credential_v1, access.note_use_v1,
+  access.issue_credential_v1, access.issue_credential_v2, access.revoke_credential_v1, access.note_use_v1,
   access.create_group_v1, access.rename_group_v1, access.add_member_v1, access.remove_member_v1, access.delete_group_v1,
   access.give_grant_v1, access.change_grant_v1, access.revoke_grant_v1, access.define_role_v1, access.change_role_v1, access.delete_role_v1,
-  access.create_repository_v1, access.set_visibility_v1, access.delete_repository_v1, access.continue_deletions_v1,
-  access.add_signing_key_v1, access.rotate_signing_key_v1, access.withdraw_signing_key_v1,
+  access.create_repository_v1, access.create_repository_v2, access.set_visibility_v1, access.delete_repository_v1, access.continue_deletions_v1,
+  access.add_signing_key_v1, access.rotate_signing_key_v1, access.withdraw_signing_key_v1, access.withdraw_signing_key_v2,
   access.issue_refresh_token_v1, access.revoke_refresh_token_v1,
   access.begin_command_v1, access.finish_command_v1
   TO waybill_tokens;

@@ -22,6 +22,7 @@ export const ACCESS_STATE = {
   password: `SELECT w.principal_id::text, '{}'::jsonb FROM access.password w`,
   credential: `SELECT c.credential_id::text, jsonb_build_object('principal', c.principal_id, 'kind', c.kind, 'name', c.name,
       'expires_at', to_char(c.expires_at AT TIME ZONE 'UTC', ${UTC}), 'revoked', c.revoked_at IS NOT NULL, 'version', c.version)
+      || jsonb_strip_nulls(jsonb_build_object('maker', c.maker, 'revoked_with', c.revoked_with))
     FROM access.credential c`,
   group: `SELECT g.group_id::text, jsonb_build_object('organisation', ${organisation('g.tenant_id')}, 'name', g.name, 'version', g.version) FROM access.group g`,
   member: `SELECT m.group_id || '@' || m.principal_id, '{}'::jsonb FROM access.member m`,

@@ -19,7 +19,6 @@ const COLUMNS = `r.name, CASE WHEN p.repo_id IS NULL THEN 'private' ELSE 'public
   FROM reg.repo r JOIN es.stream s ON s.name = 'repo-' || r.repo_id LEFT JOIN access.public_repository p ON p.repo_id = r.repo_id`;
 const FIND: Statement = { name: 'repository-settings-find', text: `SELECT ${COLUMNS} WHERE r.name = $1` };
 const LIST: Statement = { name: 'repository-settings-list', text: `SELECT ${COLUMNS} WHERE r.name > $1 AND ($2 = '' OR $2 = CASE WHEN strpos(r.name, '/') = 0 THEN 'library' ELSE split_part(r.name, '/', 1) END) ORDER BY r.name LIMIT $3` };
-const CREATE: Statement = { name: 'repository-create', text: 'SELECT access.create_repository_v1($1, $2) AS made' };
 
 export interface RepositoriesOptions {
   readonly deletions: Pick<RepositoryDeletions, 'poke'>;
@@ -34,10 +33,9 @@ const PATIENCE_MS = 2_000;
 export class Repositories {
   constructor(private readonly commands: Commands, private readonly options: RepositoriesOptions) {}
 
-  /** Private, and empty. False: it exists. */
-  async create(order: Order, name: RepositoryName): Promise<boolean> {
-    const [row] = await this.commands.database.sql<{ made: boolean }>(CREATE, [name, JSON.stringify({ ...order.meta, repo_name: name })]);
-    return row?.made ?? false;
+  /** Private, and empty. @throws AccessRefused exists */
+  create(order: Order, name: RepositoryName): Promise<Outcome> {
+    return this.commands.run({ ...order, meta: { ...order.meta, repo_name: name } }, name, 'create_repository_v2', [name]);
   }
 
   /** Public: whoever there is may pull and list it. @throws AccessRefused unknown, wrong_version */

@@ -18,7 +18,7 @@ export const REPOSITORY_COMMANDS: readonly Command[] = [
   }),
   asking({ words: 'repository show', summary: 'One repository.', request: 'GET /repositories/{name}', operands: [REPOSITORY], prints: { one: COLUMNS } }),
   asking({
-    words: 'repository create', summary: 'Makes an empty, private repository, as the first push does.', request: 'POST /repositories', takes: { key: false },
+    words: 'repository create', summary: 'Makes an empty, private repository, as the first push does.', request: 'POST /repositories',
     operands: [memberOperand('name', 'REPOSITORY', 'its whole name, as acme/web')], prints: { one: COLUMNS },
   }),
   asking({

@@ -186,6 +186,20 @@ describe('the management API', () => {
     expect((await api.as('alice')('PATCH', '/repositories/acme/secret/plans', { body: { visibility: 'private' } })).status).toBe(403);
   });
 
+  it('makes a repository once under an idempotency key', async () => {
+    const olga = api.as('olga');
+    const sent = (name: string, key = 'a-repository') => olga('POST', '/repositories', { body: { name }, headers: { 'Idempotency-Key': key } });
+    const before = (await events()).length;
+    const [first, second] = await Promise.all([sent('acme/once'), sent('acme/once')]);
+    expect([first.status, second.status, second.text]).toEqual([201, 201, first.text]);
+    expect((await events()).length).toBe(before + 1);
+    expect([(await sent('acme/once', 'another')).status, (await sent('acme/twice')).status]).toEqual([409, 422]);
+    // what was refused holds no key
+    expect((await sent('acme/other', 'another')).status).toBe(201);
+    expect((await root('DELETE', '/repositories/acme/once')).status).toBe(204);
+    expect((await sent('acme/once')).status).toBe(404);
+  });
+
   it('lists as those of library what has one segment, and no organisation has its own name for a repository', async () => {
     for (const name of ['acme', 'library/one', 'acmes/two']) expect((await root('POST', '/repositories', { body: { name } })).status).toBe(201);
     const names = async (organisation: string): Promise<readonly string[]> => z.object({ items: z.array(z.object({ name: z.string() })) }).parse((await root('GET', `/repositories?organisation=${organisation}`)).body).items.map(({ name }) => name);
@@ -207,7 +221,7 @@ describe('the management API', () => {
   });
 
   it('refuses a condition that the operation would not keep, rather than ignore it', async () => {
-    expect((await root('POST', '/repositories', { body: { name: 'acme/k' }, headers: { 'Idempotency-Key': 'k' } })).status).toBe(400);
+    expect((await root('POST', '/repositories', { body: { name: 'acme/k' }, headers: { 'If-Match': '"1"' } })).status).toBe(400);
     expect((await root('POST', '/organisations', { body: { name: 'k' }, headers: { 'If-Match': '"1"' } })).status).toBe(400);
     expect((await root('GET', '/users', { headers: { 'If-Match': '"1"' } })).status).toBe(400);
     expect((await root('POST', '/organisations', { body: { name: 'k' }, headers: { 'Idempotency-Key': 'with space' } })).status).toBe(400);

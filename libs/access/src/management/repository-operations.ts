@@ -1,7 +1,6 @@
 import { isRepositoryName, organisationOf } from '@waybill/oci';
 import type { RepositoryName } from '@waybill/oci';
 import { z } from 'zod';
-import { AccessRefused } from '../access-refused.js';
 import { ANONYMOUS, decide } from '../decide.js';
 import type { Asker } from '../decide.js';
 import { explain } from '../explain.js';
@@ -36,14 +35,16 @@ export const REPOSITORY_OPERATIONS: readonly Operation[] = [
     },
   }),
   operation({
-    id: 'createRepository', method: 'POST', path: '/repositories', summary: 'Makes an empty, private repository, as the first push does. For those who may push to it.', status: 201, result: repository,
+    id: 'createRepository', method: 'POST', path: '/repositories', summary: 'Makes an empty, private repository, as the first push does. For those who may push to it.', status: 201, conditional: 'key', result: repository,
     body: z.strictObject({ name: z.string().max(255) }),
     run: async (call) => {
       const name = nameOf(call.body.name);
       if ((await allowedOf(call, organisationOf(name), name, ['push', 'manage'])).length === 0) throw forbidden('you may not push to a repository of that name');
-      if (!(await call.services.repositories.create(call.order, name))) throw new AccessRefused('exists', 'there is a repository of that name');
+      await call.services.repositories.create(call.order, name);
       const made = await call.services.repositories.find(name);
-      return { body: made, version: made?.version ?? 0, location: `/repositories/${name}` };
+      // of a request that is repeated under its key after somebody deleted what it made
+      if (made === undefined) throw notFound();
+      return { body: made, version: made.version, location: `/repositories/${name}` };
     },
   }),
   operation({

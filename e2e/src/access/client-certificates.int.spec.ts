@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jest } from '@jest/globals';
+import { LEEWAY } from '@waybill/access';
 import { CertificateAuthority, hasOpenssl } from '@waybill/platform/testing';
 import { parseRepositoryName } from '@waybill/oci';
 import type { Issue, Issued } from '@waybill/platform/testing';
@@ -62,7 +63,14 @@ function describeCertificates(): void {
       expect(claimsOf(body['token'])).toMatchObject({ sub: 'alice', access: [{ name: 'acme/app', actions: ['pull', 'push'] }], waybill: { kind: 'user' } });
       const soon = new Date(Date.now() + 100_000);
       const ending = await (await as('alice', { to: `${soon.toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}Z` })).token();
-      expect(claimsOf(ending.body['token'])['exp']).toBe(Math.floor(soon.getTime() / 1000));
+      expect(claimsOf(ending.body['token'])['exp']).toBe(Math.floor(soon.getTime() / 1000) - LEEWAY);
+    });
+
+    it('gives its user a token that ends with the account, by certificate as by password', async () => {
+      const until = new Date(Math.floor(Date.now() / 1000) * 1000 + 100_000);
+      await secured.users.change(ORDER, (await user('ending')).id, { until });
+      const answer = await (await as('ending')).token();
+      expect([answer.status, claimsOf(answer.body['token'])['exp']]).toEqual([200, until.getTime() / 1000 - LEEWAY]);
     });
 
     it('says nothing where the request has a login of its own', async () => {

@@ -133,6 +133,17 @@ describe.each(SECURED)('a login, %s', (_name, start) => {
       expect((await tokens.post({ grant_type: 'refresh_token', refresh_token: String(body['refresh_token']) })).status).toBe(401);
     });
 
+    it('what a grant gave that ends by itself: within five seconds of its end no replica takes a token that says it', async () => {
+      const { id, login } = await bob();
+      const until = new Date(Date.now() + 3_000);
+      await secured.grants.give(ORDER, { organisation: 'acme', subject: { kind: 'principal', id }, effect: 'allow', repositories: 'acme/app', actions: ['pull'], until });
+      const headers = await tokens.bearer(login, 'repository:acme/app:pull');
+      expect((await at(tags('acme/app'), headers)).status).toBe(200);
+      await refusedEverywhere(headers);
+      expect(Date.now() - until.getTime()).toBeLessThan(GONE_WITHIN * 1000);
+      expect(claimsOf(await tokens.get(login, ['repository:acme/app:pull']))).toMatchObject({ access: [] });
+    });
+
     it('a grant: a token that says it is gone, and the next one says it no more', async () => {
       const { id, login } = await bob();
       const grant = await secured.grants.give(ORDER, { organisation: 'acme', subject: { kind: 'principal', id }, effect: 'allow', repositories: 'acme/app', actions: ['pull'] });

@@ -9,12 +9,12 @@ const pull = (name: string): OciRequest => ({ kind: 'listTags', repository: pars
 const repository = (name: string, ...actions: string[]): { readonly type: 'repository'; readonly name: string; readonly actions: readonly string[] } => ({ type: 'repository', name, actions });
 
 /** Everybody may pull from a; how often that was looked up. */
-function registry(find: (login: string, address: string) => Promise<Identity | undefined> = () => Promise.resolve(alice)) {
+function registry(find: (login: string, address: string) => Promise<Identity | undefined> = () => Promise.resolve(alice), more: Partial<Granted> = {}) {
   const looked: string[] = [];
   const clock = { ms: 1_000_000 };
   const granting = (_: unknown, scopes: readonly { readonly name: string }[], address: string): Promise<Granted> => {
     looked.push(`${scopes.map(({ name }) => name).join()} ${address}`);
-    return Promise.resolve({ access: scopes.some(({ name }) => name === 'a') ? [{ type: 'repository', name: 'a', actions: ['pull'] }] : [], organisations: { library: 1 } });
+    return Promise.resolve({ access: scopes.some(({ name }) => name === 'a') ? [{ type: 'repository', name: 'a', actions: ['pull'] }] : [], organisations: { library: 1 }, ...more });
   };
   return { looked, clock, rights: new LookedUpRights({ find, granting, now: () => clock.ms }) };
 }
@@ -43,6 +43,21 @@ describe('rights that are looked up', () => {
     clock.ms += 1;
     await rights.of('alice', pull('a'), '192.0.2.1');
     expect(looked).toHaveLength(4);
+  });
+
+  it.each<[string, Partial<Granted>, Partial<Identity>]>([
+    ['a grant', { until: new Date(1_001_000) }, {}], ['the account', {}, { until: new Date(1_001_000) }], ['a grant, before the account', { until: new Date(1_001_000) }, { until: new Date(1_002_000) }],
+  ])('are looked up again when %s has ended', async (_, granted, identity) => {
+    const { looked, clock, rights } = registry(() => Promise.resolve({ ...alice, ...identity }), granted);
+    const ask = async (): Promise<number> => {
+      await rights.of('alice', pull('a'), '192.0.2.1');
+      return looked.length;
+    };
+    expect(await ask()).toBe(1);
+    clock.ms += 999;
+    expect(await ask()).toBe(1);
+    clock.ms += 1;
+    expect(await ask()).toBe(2);
   });
 
   it('are nobody\'s where there is no such login', async () => {

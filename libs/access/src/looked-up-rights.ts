@@ -15,12 +15,12 @@ export interface LookedUpRightsOptions {
   readonly now?: () => number;
 }
 
-/** Milliseconds for which what was found counts: what was given or taken is known within that, whatever else tells of it. */
+/** Milliseconds for which what was found counts, unless some of it ends before: what was given or taken is known within that, whatever else tells of it. */
 const HELD_MS = 3_000;
 const REMEMBERED = 4_096;
 
 interface Held {
-  readonly until: number;
+  until: number;
   readonly found: Promise<VerifiedToken | undefined>;
 }
 
@@ -44,17 +44,19 @@ export class LookedUpRights {
     const known = this.held.get(key);
     if (known !== undefined && known.until > this.now()) return known.found;
     const found = this.look(login, scopes, address);
-    this.held.set(key, { until: this.now() + HELD_MS, found });
+    const held: Held = { until: this.now() + HELD_MS, found };
+    this.held.set(key, held);
     // a database that was away is asked again
-    found.catch(() => this.held.delete(key));
+    found.then((rights) => (held.until = Math.min(held.until, (rights?.claims.exp ?? Infinity) * 1000)), () => this.held.delete(key));
     return found;
   }
 
   private async look(login: string, scopes: readonly Scope[], address: string): Promise<VerifiedToken | undefined> {
     const identity = await this.options.find(login, address);
     if (identity === undefined) return undefined;
-    const { access, organisations } = await this.options.granting(identity, scopes, address);
-    const exp = (this.now() + HELD_MS) / 1000;
+    const { access, organisations, until } = await this.options.granting(identity, scopes, address);
+    const ends = [identity.until, until].flatMap((end) => (end === undefined ? [] : [end.getTime()]));
+    const exp = Math.min(this.now() + HELD_MS, ...ends) / 1000;
     const claims = { iss: '', sub: identity.login, aud: '', exp, access: [...access], waybill: { ...ownClaim(identity), ...(organisations === undefined ? {} : { organisations: { ...organisations } }) } };
     return { claims, rights: new TokenRights([...access, ...scopes.map(mentioned)], true) };
   }

@@ -14,6 +14,7 @@ import { tokenEndpoints } from './token-endpoints.js';
 import { TokenIssuer } from './token-issuer.js';
 import { TokenService } from './token-service.js';
 import type { TokenIssued } from './token-service.js';
+import { LEEWAY } from './token-verifier.js';
 
 const OWN = 'registry.example';
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -124,7 +125,7 @@ describe('GET /token', () => {
   it('gives a token to whom a certificate names, no longer than that lasts and not to be renewed, unless there are credentials', async () => {
     const answer = await get(`?service=${OWN}&offline_token=true&${scope('acme/a')}`, { 'X-Named': 'alice' });
     expect([answer.status, answer.body['refresh_token']]).toEqual([200, undefined]);
-    expect(await claims(answer)).toMatchObject({ sub: 'alice', access: [{ name: 'acme/a' }], exp: CERTIFICATE_ENDS.getTime() / 1000 });
+    expect(await claims(answer)).toMatchObject({ sub: 'alice', access: [{ name: 'acme/a' }], exp: CERTIFICATE_ENDS.getTime() / 1000 - LEEWAY });
     expect(issued.at(-1)).toMatchObject({ cause: 'certificate', identity: { login: 'alice' } });
     expect(await claims(await get(`?service=${OWN}`, { 'X-Named': 'alice', ...basic('bob', 'right') }))).toMatchObject({ sub: 'bob' });
     expect((await get('', { 'X-Named': 'alice', ...basic('bob', 'wrong') })).status).toBe(401);
@@ -192,7 +193,7 @@ describe('POST /token', () => {
     const until = new Date(Math.floor(Date.now() / 1000) * 1000 + 100_000);
     refreshTokens.owners.set('wbl_ending', { identity: { id: 'p', login: 'alice', kind: 'user', admin: false, groups: [], epoch: 0, until }, service: OWN });
     const answer = await post(`grant_type=refresh_token&client_id=docker&refresh_token=wbl_ending&service=${OWN}`);
-    expect((await claims(answer))['exp']).toBe(until.getTime() / 1000);
+    expect((await claims(answer))['exp']).toBe(until.getTime() / 1000 - LEEWAY);
   });
 
   it('takes a refresh token nowhere else: not as a password, not as a bearer token', async () => {

@@ -24,7 +24,7 @@ export interface TokenContent {
   readonly identity: Identity | undefined;
   readonly service: string;
   readonly access: readonly AccessEntry[];
-  /** When a right that it says ends: it does not live longer. */
+  /** When the first of what it rests on ends: nobody takes it later than that. */
   readonly until?: Date;
   /** See OwnClaim. */
   readonly organisations?: Readonly<Record<string, number>>;
@@ -52,7 +52,8 @@ export class TokenIssuer {
     const { issuer, ownService, lifetime, now = Date.now } = this.options;
     const { kid, key } = this.keys.current();
     const [at, id] = [Math.floor(now() / 1000), randomUUID()];
-    const end = Math.min(at + lifetime + LEEWAY, until === undefined ? Infinity : Math.floor(until.getTime() / 1000));
+    // whoever verifies takes it for the leeway longer, which is for clients that believe `expires_in` and not for what has ended
+    const end = Math.min(at + lifetime + LEEWAY, until === undefined ? Infinity : Math.floor(until.getTime() / 1000) - LEEWAY);
     const claims = service === ownService ? { access, waybill: { ...ownClaim(identity), ...(organisations === undefined ? {} : { organisations }) } } : { access };
     const token = await new SignJWT(claims)
       .setProtectedHeader({ typ: 'JWT', alg: 'ES256', kid })
@@ -65,7 +66,7 @@ export class TokenIssuer {
       .setJti(id)
       .sign(key);
     if (token.length > LONGEST_TOKEN) throw new TokenTooLong();
-    return { token, id, expiresIn: Math.max(LEAST_LIFE, end - at - LEEWAY) };
+    return { token, id, expiresIn: Math.min(lifetime, Math.max(LEAST_LIFE, end - at)) };
   }
 }
 

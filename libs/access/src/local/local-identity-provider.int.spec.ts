@@ -7,6 +7,7 @@ import { describeIdentityProvider } from '../testing/identity-provider.contract.
 import type { Person } from '../testing/identity-provider.contract.js';
 import { LastUse } from './last-use.js';
 import { LocalIdentityProvider } from './local-identity-provider.js';
+import { findPrincipal } from './principals.js';
 
 jest.setTimeout(60_000);
 
@@ -66,6 +67,16 @@ describe('users and robots of the database', () => {
     expect(await ends()).toEqual([undefined, undefined, new Date('2997-01-01')]);
     await at.users.change(ORDER, id, { until: new Date('2998-01-01') });
     expect(await ends()).toEqual([new Date('2998-01-01'), new Date('2998-01-01'), new Date('2997-01-01')]);
+  });
+
+  it('says when the account ends also of whom something else than a secret names', async () => {
+    const id = (await at.users.create(ORDER, { login: 'cert' })).id;
+    const find = findPrincipal(at.database);
+    expect(await find('cert', '192.0.2.7')).toEqual({ id, login: 'cert', kind: 'user', admin: false, groups: [], epoch: 0 });
+    await at.users.change(ORDER, id, { until: new Date('2998-01-01') });
+    expect(await find('cert', '192.0.2.7')).toMatchObject({ id, until: new Date('2998-01-01') });
+    await at.users.change(ORDER, id, { until: new Date(Date.now() - 1) });
+    expect(await find('cert', '192.0.2.7')).toBeUndefined();
   });
 
   it('a user logs in by password and by personal token, and has groups and an epoch', async () => {

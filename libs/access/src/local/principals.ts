@@ -10,7 +10,7 @@ const BY_TOKEN: Statement = {
   text: `SELECT ${IDENTITY_COLUMNS}, c.credential_id AS credential, c.expires_at AS "expiresAt" FROM access.credential c JOIN access.principal p USING (principal_id)
     WHERE c.hash = $1 AND c.kind = 'personal' AND p.state <> 'revoked' AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())`,
 };
-const BY_LOGIN: Statement = { name: 'principal-by-login', text: 'SELECT * FROM access.identity_v1($1)' };
+const BY_LOGIN: Statement = { name: 'principal-by-login', text: 'SELECT * FROM access.identity_v2($1)' };
 
 /**
  * Somebody by their login alone, where something else than a secret has proved that it is them: the certificate of their connection. undefined as

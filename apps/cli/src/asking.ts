@@ -43,7 +43,7 @@ export interface Asking {
   /** A password that is asked for or read from stdin; `optional` where there may be none. */
   readonly password?: 'needed' | 'optional';
   /** What the operation takes where its method does not say: changes take a key, and a version unless they are a POST. */
-  readonly takes?: { readonly key?: false; readonly version?: true };
+  readonly takes?: { readonly key?: false; readonly version?: boolean };
   /** A verb for the question whether it is meant, where something is taken away. */
   readonly confirm?: string;
   readonly prints: Prints;

@@ -4,7 +4,7 @@ import { EXIT_CODES } from './exit-code.js';
 
 const NOUNS: Readonly<Record<string, string>> = {
   server: 'registries where you are logged in', token: 'your personal tokens', org: 'organisations', repository: 'repositories', user: 'people',
-  robot: 'logins of pipelines', secret: 'what robots log in with', group: 'groups of people and robots', role: 'names for lists of actions', grant: 'who may do what',
+  robot: 'logins of pipelines', secret: 'what robots log in with', group: 'groups of people and robots', role: 'names for lists of actions', grant: 'who may do what', key: 'what tokens are signed with',
 };
 
 export const ENVIRONMENT: readonly (readonly [string, string])[] = [

@@ -35,6 +35,7 @@ export const SECRET: Operand = {
   name: 'SECRET', about: 'name or id of a secret', sets: ['secret'],
   bind: async (text, reading) => found('secret', await reading.lookups.credential(`/organisations/${organisationOf(reading)}/robots/${reading.params['robot'] ?? ''}/secrets`, text)),
 };
+export const KEY: Operand = { name: 'KID', about: 'of a key, as `key list` shows it', sets: ['kid'], bind: (text) => ({ params: { kid: text } }) };
 export const REPOSITORY: Operand = { name: 'REPOSITORY', about: 'its whole name, as acme/web', sets: ['name'], bind: (text) => ({ params: { name: text } }) };
 
 /** A word that is a member of the body, or of the query. */

@@ -1,6 +1,9 @@
 import { jest } from '@jest/globals';
+import { verifyLog } from '@waybill/event-log/postgres';
+import { Commands } from './commands.js';
+import { PublishedKeys } from './published-keys.js';
 import { readPublicKeys, SigningKeyTable } from './signing-key-table.js';
-import { accessFixture } from './testing/access-fixture.js';
+import { accessFixture, ORDER, refusal } from './testing/access-fixture.js';
 import type { AccessFixture } from './testing/access-fixture.js';
 
 jest.setTimeout(60_000);
@@ -51,6 +54,26 @@ describe('the signing keys of all replicas', () => {
     await table.withdraw('k1');
     await table.withdraw('k2');
     expect(await published()).toEqual(['k1']);
+  });
+
+  it('one that leaked is withdrawn whatever it does, once and for good; the next one signs from that moment, and without a next one the first that is made', async () => {
+    const keys = new PublishedKeys(new Commands(at.database));
+    for (const kid of ['k1', 'k2']) await table.add(key(kid));
+    expect(await keys.list()).toMatchObject([{ kid: 'k1', state: 'active', activatedAt: expect.any(Date), publishedUntil: null }, { kid: 'k2', state: 'next', activatedAt: null }]);
+    await keys.withdraw(ORDER, 'k1');
+    expect([await states(), await published()]).toEqual([['k2 active'], ['k2']]);
+    await keys.withdraw(ORDER, 'k2');
+    expect([await states(), await published()]).toEqual([[], []]);
+    for (const kid of ['k2', 'nothing']) expect(await refusal(keys.withdraw(ORDER, kid))).toBe('unknown');
+    await expect(table.add(key('k1'))).rejects.toThrow('is not published again');
+    await table.add(key('k3'));
+    await table.add(key('k4'));
+    await table.rotate('k3', 60_000);
+    await keys.withdraw(ORDER, 'k3');
+    expect([await states(), await published()]).toEqual([['k4 active'], ['k4']]);
+    const events = await at.database.sql<{ type: string; actor: string }>(`SELECT type, meta ->> 'auth_kind' AS actor FROM es.event WHERE type IN ('SigningKeyRotated', 'SigningKeyWithdrawn') ORDER BY gpos`);
+    expect(events.map(({ type, actor }) => `${type} ${actor}`)).toEqual(['SigningKeyRotated user', 'SigningKeyWithdrawn user', 'SigningKeyWithdrawn user', 'SigningKeyRotated none', 'SigningKeyWithdrawn user']);
+    expect((await verifyLog(at.database)).differences).toEqual([]);
   });
 
   it('no event and no public key has anything of a private one', async () => {

@@ -44,6 +44,17 @@ describe('the signing keys', () => {
     expect(new Set(all.map((keys) => keys.current().kid)).size).toBe(1);
   });
 
+  it('sign on with another one when the one that signs was withdrawn: the next, or one that is made', async () => {
+    const replicas = new Replicas();
+    const [first, second] = [await replicas.start(), await replicas.start()];
+    const withdrawn = first.current().kid;
+    replicas.store.keys = [];
+    for (const keys of [first, second, first]) await keys.turn();
+    expect(first.current().kid).not.toBe(withdrawn);
+    expect([second.current().kid, first.publicKeys().map(({ kid }) => kid)]).toEqual([first.current().kid, [first.current().kid]]);
+    await expect(first.check()).resolves.toBeUndefined();
+  });
+
   it('sign what their public halves verify, by what the store gives everybody', async () => {
     const replicas = new Replicas();
     const { kid, key } = (await replicas.start()).current();

@@ -20,7 +20,8 @@ export interface SigningKeysOptions {
   readonly everyMs?: number;
 }
 
-const EVERY_MS = 10_000;
+/** Also for how long a process signs with a key that was withdrawn. */
+const EVERY_MS = 2_000;
 /** A look that has more to do goes on at the next one. */
 const STEPS = 4;
 

@@ -79,7 +79,7 @@ export function operation<const Path extends string, Query extends z.ZodObject, 
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Parameters that are names; every other one is an id. */
-const NAMES: ReadonlySet<string> = new Set(['organisation', 'name']);
+const NAMES: ReadonlySet<string> = new Set(['organisation', 'name', 'kid']);
 
 /** @throws ManagementRefused not_found for an id that can be nothing's */
 function paramsOf<Path extends string>(path: Path, params: Readonly<Record<string, string>>): Params<Path> {

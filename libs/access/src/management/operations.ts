@@ -1,13 +1,14 @@
 import { ACCOUNT_OPERATIONS } from './account-operations.js';
 import { AUDIT_OPERATIONS } from './audit-operations.js';
 import { GRANT_OPERATIONS } from './grant-operations.js';
+import { KEY_OPERATIONS } from './key-operations.js';
 import { ORGANISATION_OPERATIONS } from './organisation-operations.js';
 import { REPOSITORY_OPERATIONS } from './repository-operations.js';
 import { USER_OPERATIONS } from './user-operations.js';
 import type { Operation } from './operation.js';
 
 /** All that the management API can do. */
-export const OPERATIONS: readonly Operation[] = [...ACCOUNT_OPERATIONS, ...USER_OPERATIONS, ...ORGANISATION_OPERATIONS, ...GRANT_OPERATIONS, ...REPOSITORY_OPERATIONS, ...AUDIT_OPERATIONS];
+export const OPERATIONS: readonly Operation[] = [...ACCOUNT_OPERATIONS, ...USER_OPERATIONS, ...ORGANISATION_OPERATIONS, ...GRANT_OPERATIONS, ...REPOSITORY_OPERATIONS, ...KEY_OPERATIONS, ...AUDIT_OPERATIONS];
 
 export interface Route {
   /** None where the path is known, but not with this method. */

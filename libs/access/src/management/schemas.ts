@@ -77,6 +77,11 @@ export const grant = z.object({
 export const visibility = z.enum(['private', 'public']);
 export const repository = z.object({ name: z.string(), visibility, version, createdAt: instant });
 
+export const signingKey = z.object({
+  kid: z.string(), state: z.enum(['next', 'active', 'retired']).describe('next: published, and signs nothing yet; active: signs; retired: what it signed may still be alive'),
+  createdAt: instant, activatedAt: instant.nullable(), publishedUntil: instant.nullable().describe('of a retired one'),
+});
+
 export const explanation = z.object({
   allowed: z.boolean().nullable().describe('null: an external token server decides, and is not asked'),
   because: z.enum(['admin', 'allow', 'deny', 'none', 'htpasswd', 'external']).describe('htpasswd: every user of the file may do everything, because no grant was ever given'),

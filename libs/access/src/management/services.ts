@@ -15,6 +15,7 @@ import { LocalIdentityProvider } from '../local/local-identity-provider.js';
 import { Principals } from '../local/principals.js';
 import { Organisations } from '../organisations.js';
 import type { Passwords } from '../password.js';
+import { PublishedKeys } from '../published-keys.js';
 import { Repositories } from '../repositories.js';
 import { RepositoryDeletions } from '../repository-deletions.js';
 import { Robots } from '../robots.js';
@@ -41,6 +42,7 @@ export interface Services {
   readonly roles: CustomRoles;
   readonly grants: Grants;
   readonly repositories: Repositories;
+  readonly keys: PublishedKeys;
   /** Those that decide. */
   readonly grantSource: GrantSource;
   /** With guessing slowed down. */
@@ -83,6 +85,7 @@ export function openServices({ decider = 'grants', database, passwords, lastUse,
     roles: new CustomRoles(commands),
     grants: new Grants(commands),
     repositories: new Repositories(commands, { deletions, undeleteSeconds }),
+    keys: new PublishedKeys(commands),
     grantSource: new SqlGrantSource(database),
     identities: new SlowedIdentityProvider(new LocalIdentityProvider(database, passwords, lastUse), attempts),
     principals: new Principals(database, lastUse),

@@ -6,6 +6,7 @@ import { ANONYMOUS, decide } from './decide.js';
 import type { Asker } from './decide.js';
 import type { Grant } from './grant.js';
 import { grant, NOW, question, someGrants, someQuestion, someTag } from './testing/grants.js';
+import { tokenNetworks, UsableFrom } from './token-networks.js';
 
 const { asker: alice } = question();
 const circumstances = { now: NOW, address: '10.0.0.1' };
@@ -75,6 +76,40 @@ describe('the access of a token', () => {
     const grants = [grant({ repositories: 'acme/web', until: until(60) }), grant({ repositories: 'acme/db', until: until(30) }), grant({ actions: ['push'], until: until(5) })];
     expect(accessOf(alice, scopes, grants, circumstances).until).toEqual(until(30));
     expect(accessOf(alice, scopes, [grant()], circumstances).until).toBeUndefined();
+  });
+
+  it('counts where the grants do that it rests on', () => {
+    const [inside, office] = [['10.0.0.0/8'], ['10.0.0.0/16', '192.0.2.0/24']];
+    const conditions = (...grants: Grant[]): unknown => accessOf(alice, [repository('acme/web', 'pull', 'push')], grants, circumstances).conditions;
+    expect(conditions(grant())).toBeUndefined();
+    expect(conditions(grant({ from: inside }))).toEqual({ within: [inside], outside: [] });
+    expect(conditions(grant({ from: inside }), grant({ actions: ['push'], from: office }))).toEqual({ within: [inside, office], outside: [] });
+    // one of them is enough
+    expect(conditions(grant({ from: inside }), grant({ from: office }))).toEqual({ within: [[...inside, ...office]], outside: [] });
+    expect(conditions(grant({ from: inside }), grant())).toBeUndefined();
+    // for other tags than v* the second is needed
+    expect(conditions(grant({ tags: 'v*' }), grant({ tags: '*', from: inside }))).toEqual({ within: [inside], outside: [] });
+    expect(conditions(grant({ tags: 'v*', from: inside }), grant())).toBeUndefined();
+    // what is of no use here, or about something else
+    expect(conditions(grant(), grant({ from: ['192.0.2.1'] }), grant({ actions: ['delete'], from: inside }))).toBeUndefined();
+    expect(conditions(grant(), grant({ effect: 'deny', from: ['192.0.2.1'] }))).toEqual({ within: [], outside: ['192.0.2.1'] });
+    expect(conditions(grant(), grant({ effect: 'deny', actions: ['push'], from: ['192.0.2.1'] }))).toBeUndefined();
+  });
+
+  it('says nowhere that it counts more than decide would say there, and counts where it was asked for', () => {
+    const elsewhere = fc.constantFrom('10.0.0.1', '10.9.9.9', '192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2', '203.0.113.1');
+    fc.assert(fc.property(someQuestion, someGrants, elsewhere, someTag, (asked, grants, address, tag) => {
+      const { tag: _, ...withoutTag } = asked;
+      const { access, conditions } = accessOf(asked.asker, [repository(asked.repository, '*')], grants, asked);
+      const claim = conditions && tokenNetworks(conditions, asked.address);
+      const from = claim && new UsableFrom(claim);
+      if (asked.address !== '' && from?.has(asked.address) === false) return false;
+      if (from?.has(address) === false) return true;
+      return (['pull', 'push', 'overwrite', 'delete'] as const).every((action) => {
+        if (action === 'overwrite' && tag === undefined) return true;
+        return !lets(access, asked.repository, action, tag) || decide({ ...withoutTag, address, action, ...(tag === undefined ? {} : { tag }) }, grants).allowed;
+      });
+    }), { numRuns: 5000 });
   });
 
   it('fits into a header, whatever is asked for', () => {

@@ -1,9 +1,10 @@
 import { isRepositoryName } from '@waybill/oci';
 import type { RepositoryName } from '@waybill/oci';
 import type { AccessEntry, TagRule } from './claims.js';
-import { fitsButForTags, fitsTag } from './decide.js';
+import { fitsAddress, fitsSomewhere, fitsTag } from './decide.js';
 import type { Asker, Circumstances } from './decide.js';
 import type { Grant } from './grant.js';
+import type { NetworkConditions } from './token-networks.js';
 
 /** What a client asks a token for (wire-protocol 4.4). */
 export interface RequestedScope {
@@ -16,6 +17,8 @@ export interface Access {
   readonly access: readonly AccessEntry[];
   /** When the first of the grants that it rests on ends. A token must not live longer. */
   readonly until?: Date;
+  /** Where those grants count. A token must not be used elsewhere. */
+  readonly conditions?: NetworkConditions;
 }
 
 type TokenAction = TagRule['actions'][number];
@@ -33,6 +36,7 @@ const MAX_RULES = 50;
 export function accessOf(asker: Asker, scopes: readonly RequestedScope[], grants: readonly Grant[], circumstances: Circumstances): Access {
   const access: AccessEntry[] = [];
   const ends: Date[] = [];
+  const conditions: NetworkConditions[] = [];
   let length = 0;
   for (const scope of scopes) {
     const granted = grantedOf(scope, asker, grants, circumstances);
@@ -41,22 +45,37 @@ export function accessOf(asker: Asker, scopes: readonly RequestedScope[], grants
     if (length > MAX_LENGTH) break;
     access.push(granted.entry);
     ends.push(...granted.ends);
+    conditions.push(granted.conditions);
   }
-  return ends.length === 0 ? { access } : { access, until: new Date(Math.min(...ends.map(Number))) };
+  const all = together(conditions);
+  return {
+    access,
+    ...(ends.length === 0 ? {} : { until: new Date(Math.min(...ends.map(Number))) }),
+    ...(all.within.length + all.outside.length === 0 ? {} : { conditions: all }),
+  };
 }
 
 interface Granted {
   readonly entry: AccessEntry;
   readonly ends: readonly Date[];
+  readonly conditions: NetworkConditions;
+}
+
+const ANYWHERE: NetworkConditions = { within: [], outside: [] };
+
+/** All of them at a time, each list once. */
+function together(all: readonly NetworkConditions[]): NetworkConditions {
+  const within = new Map(all.flatMap((one) => one.within.map((list) => [JSON.stringify(list), list])));
+  return { within: [...within.values()], outside: [...new Set(all.flatMap(({ outside }) => outside))] };
 }
 
 function grantedOf({ type, name, actions }: RequestedScope, asker: Asker, grants: readonly Grant[], circumstances: Circumstances): Granted | undefined {
   if (type === 'registry' && name === 'catalog') {
-    return asker.admin && actions.includes('*') ? { entry: { type, name, actions: ['*'] }, ends: [] } : undefined;
+    return asker.admin && actions.includes('*') ? { entry: { type, name, actions: ['*'] }, ends: [], conditions: ANYWHERE } : undefined;
   }
   if (type !== 'repository' || !isRepositoryName(name)) return undefined;
   const wanted = TOKEN_ACTIONS.filter((action) => isWanted(action, actions));
-  if (asker.admin) return wanted.length === 0 ? undefined : { entry: { type, name, actions: wanted }, ends: [] };
+  if (asker.admin) return wanted.length === 0 ? undefined : { entry: { type, name, actions: wanted }, ends: [], conditions: ANYWHERE };
   const answers = wanted.map((action) => answerOf(action, name, asker, grants, circumstances));
   const all = merged(answers.flatMap((answer) => answer.rules));
   // A rule that is left out could be the one that denies: then what remains is what no rule says anything of.
@@ -64,7 +83,7 @@ function grantedOf({ type, name, actions }: RequestedScope, asker: Asker, grants
   const rules = certain === answers ? all : [];
   const entry = { type, name, actions: certain.filter(({ untagged }) => untagged).map(({ action }) => action) };
   if (entry.actions.length === 0 && rules.length === 0) return undefined;
-  return { entry: rules.length === 0 ? entry : { ...entry, rules }, ends: certain.flatMap(({ ends }) => ends) };
+  return { entry: rules.length === 0 ? entry : { ...entry, rules }, ends: certain.flatMap(({ ends }) => ends), conditions: together(certain.map(({ conditions }) => conditions)) };
 }
 
 /** No client knows of `overwrite`: who asks to push asks to move tags too, and gets that where a grant says so. */
@@ -78,12 +97,14 @@ interface Answer {
   readonly untagged: boolean;
   readonly rules: readonly TagRule[];
   readonly ends: readonly Date[];
+  readonly conditions: NetworkConditions;
 }
 
 function answerOf(action: TokenAction, repository: RepositoryName, asker: Asker, grants: readonly Grant[], circumstances: Circumstances): Answer {
-  const fitting = grants.filter((grant) => fitsButForTags(grant, { ...circumstances, asker, repository, action }));
+  const about = grants.filter((grant) => fitsSomewhere(grant, { ...circumstances, asker, repository, action }));
+  const fitting = about.filter((grant) => fitsAddress(grant, circumstances));
   const [allows, denies] = [fitting.filter(({ effect }) => effect === 'allow'), fitting.filter(({ effect }) => effect === 'deny')];
-  if (allows.length === 0 || denies.some(({ tags }) => tags === undefined)) return { action, untagged: false, rules: [], ends: [] };
+  if (allows.length === 0 || denies.some(({ tags }) => tags === undefined)) return { action, untagged: false, rules: [], ends: [], conditions: ANYWHERE };
   const isForAnyTag = allows.some(({ tags }) => tags === undefined);
   const withoutTag = (grant: Grant): boolean => fitsTag(grant, { action });
   const rule = (effect: 'allow' | 'deny', tags: string): TagRule => ({ effect, tags, actions: [action] });
@@ -95,7 +116,18 @@ function answerOf(action: TokenAction, repository: RepositoryName, asker: Asker,
       ...tagsOf(denies).map((tags) => rule('deny', tags)),
     ],
     ends: allows.flatMap(({ until }) => (until === undefined ? [] : [until])),
+    conditions: { within: withinOf(allows), outside: about.flatMap((grant) => (grant.effect === 'deny' && !fitting.includes(grant) ? (grant.from ?? []) : [])) },
   };
+}
+
+/** Of allows for any tag one is enough, wherever it counts; of others each of the tags needs one. */
+function withinOf(allows: readonly Grant[]): (readonly string[])[] {
+  const forAnyTag = allows.filter(({ tags }) => tags === undefined);
+  const groups = forAnyTag.length > 0 ? [forAnyTag] : tagsOf(allows).map((tags) => allows.filter((grant) => grant.tags === tags));
+  return groups.flatMap((group) => {
+    const lists = group.flatMap(({ from }) => (from === undefined ? [] : [from]));
+    return lists.length < group.length ? [] : [[...new Set(lists.flat())]];
+  });
 }
 
 function tagsOf(grants: readonly Grant[]): string[] {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { tokenNetworksSchema } from './token-networks.js';
 
 /**
  * What an entry of `access` says of some tags. For an action that no rule of the entry names, the entry's own `actions` decide; for one that some rule
@@ -53,5 +54,7 @@ export const claimsSchema = z.object({
   jti: z.string().optional(),
   access: z.array(accessEntrySchema).default([]),
   waybill: ownClaimSchema.optional(),
+  /** Of our own tokens; beside `waybill` and not in it, because releases that do not know it refuse a token with another member there. */
+  waybill_networks: tokenNetworksSchema.optional(),
 });
 export type Claims = z.infer<typeof claimsSchema>;

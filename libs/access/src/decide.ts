@@ -71,8 +71,13 @@ function fits(grant: Grant, question: Question): boolean {
 
 /** Whether a grant is about the question, as far as tags are left out of it. */
 export function fitsButForTags(grant: Grant, question: Omit<Question, 'tag'>): boolean {
+  return fitsSomewhere(grant, question) && fitsAddress(grant, question);
+}
+
+/** Whether it is about the question where the client comes from an address that it is about, tags left out too. */
+export function fitsSomewhere(grant: Grant, question: Omit<Question, 'tag' | 'address'>): boolean {
   return fitsAction(grant, question) && fitsSubject(grant, question) && fitsOrganisation(grant, question) && matchesGlob(grant.repositories, question.repository)
-    && fitsTime(grant, question) && fitsAddress(grant, question);
+    && fitsTime(grant, question);
 }
 
 /** Everybody may be let read. Whoever writes has a name. */
@@ -99,7 +104,7 @@ function fitsTime({ until }: Grant, { now }: Pick<Question, 'now'>): boolean {
 }
 
 /** A client whose address is not known comes from nowhere that is allowed, and from everywhere that is denied. */
-function fitsAddress({ effect, from }: Grant, { address }: Pick<Question, 'address'>): boolean {
+export function fitsAddress({ effect, from }: Grant, { address }: Pick<Question, 'address'>): boolean {
   if (from === undefined) return true;
   return isIP(address) === 0 ? effect === 'deny' : new Networks(from).has(address);
 }

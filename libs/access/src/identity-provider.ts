@@ -15,6 +15,8 @@ export interface Identity {
   readonly credential?: string;
   /** When the first of what let it in ends: its account, or the secret that was used. What is given out for it must not live longer. */
   readonly until?: Date;
+  /** Where it may come from: its address was one of these. */
+  readonly networks?: readonly string[];
 }
 
 /** What somebody gave to be let in. */

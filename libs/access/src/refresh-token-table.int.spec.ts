@@ -74,7 +74,7 @@ describe('a refresh token', () => {
     const secret = await table.issue({ identity, service: SERVICE });
     await at.users.change(ORDER, id, { networks: ['10.0.0.0/8'] });
     expect(await table.redeem(secret, SERVICE, HERE)).toBeUndefined();
-    expect(await table.redeem(secret, SERVICE, '10.0.0.1')).toBeDefined();
+    expect(await table.redeem(secret, SERVICE, '10.0.0.1')).toMatchObject({ networks: ['10.0.0.0/8'] });
   });
 
   it('ends at its time, and when it is revoked', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
-import { FrontController } from '@waybill/platform';
+import { FrontController, TrustedProxies } from '@waybill/platform';
 import type { Caller, Conditions, Exchange } from '@waybill/platform';
 import type { OciRequest, RequestKind } from '@waybill/oci';
 import { RawConnection } from '@waybill/testing';
@@ -77,6 +77,7 @@ class GuardedServer {
         authority: () => ({ realm: REALM, service: SERVICE }),
         revocations: guarded.revocations,
         actors: new ActorsInHand(),
+        trusted: new TrustedProxies(['127.0.0.1']),
         askAgain: new AskOnce(now).askAgain,
         // what a certificate would say: who may pull from a and push to it
         vouched: (_, { request: { headers } }) => (typeof headers['x-named'] === 'string' ? Promise.resolve(headers['x-named'] === 'nobody' ? undefined : vouchedFor(headers['x-named'])) : undefined),
@@ -94,8 +95,9 @@ class GuardedServer {
     return typeof address === 'object' && address !== null ? `http://127.0.0.1:${address.port}` : '';
   }
 
-  async send(method: string, path: string, token?: string, scheme = 'Bearer'): Promise<{ readonly status: number; readonly challenge: string | null; readonly retryAfter: string | null; readonly body: string }> {
-    const response = await fetch(`${this.url}${path}`, { method, ...(token === undefined ? {} : { headers: { Authorization: `${scheme} ${token}` } }) });
+  /** @param from what the proxy says of where the client is */
+  async send(method: string, path: string, token?: string, scheme = 'Bearer', from?: string): Promise<{ readonly status: number; readonly challenge: string | null; readonly retryAfter: string | null; readonly body: string }> {
+    const response = await fetch(`${this.url}${path}`, { method, ...(token === undefined ? {} : { headers: { Authorization: `${scheme} ${token}`, ...(from === undefined ? {} : { 'X-Forwarded-For': from }) } }) });
     return { status: response.status, challenge: response.headers.get('WWW-Authenticate'), retryAfter: response.headers.get('Retry-After'), body: await response.text() };
   }
 
@@ -200,8 +202,10 @@ describe('the guard', () => {
     expect(server.served.map(({ caller }) => caller.actor)).toEqual(['ref of external alice', 'ref of external alice', null]);
   });
 
-  it('of another server believes no claim of ours: neither a principal nor rules', async () => {
-    const token = issuer.grant([{ ...repository('a', 'pull'), rules: [{ effect: 'allow', tags: '*', actions: ['push', 'delete'] }] }], { waybill: { principal: 'somebody-else', kind: 'user', epoch: 0 } });
+  it('of another server believes no claim of ours: neither a principal nor rules nor networks', async () => {
+    const token = issuer.grant([{ ...repository('a', 'pull'), rules: [{ effect: 'allow', tags: '*', actions: ['push', 'delete'] }] }], {
+      waybill: { principal: 'somebody-else', kind: 'user', epoch: 0 }, waybill_networks: { in: ['10.0.0.0/8'] },
+    });
     expect((await server.send('GET', '/v2/a/manifests/v1', token)).status).toBe(200);
     expect(server.served[0]?.caller).toEqual({ principal: 'external:alice', kind: 'external', actor: null });
     expect((await server.send('PUT', '/v2/a/manifests/v1', token)).status).toBe(401);
@@ -243,6 +247,24 @@ describe('the guard before tokens of our own service', () => {
     expect((await server.send('GET', '/v2/a/manifests/v1', token)).status).toBe(200);
     server.revocations.revoked.add('p1');
     expect(await server.send('GET', '/v2/a/manifests/v1', token)).toMatchObject({ status: 401, challenge: expect.stringContaining('error="invalid_token"') });
+  });
+
+  it('refuses a token where it does not count, as one that grants too little, also when it was taken a moment ago', async () => {
+    const token = issuer.grant([repository('a', 'pull')], { ...own(), waybill_networks: { in: ['10.0.0.0/8', '2001:db8::/32'], out: ['10.9.0.0/16'] } });
+    const pull = async (from: string): Promise<unknown> => (await server.send('GET', '/v2/a/manifests/v1', token, 'Bearer', from)).status;
+    expect([await pull('10.1.2.3'), await pull('2001:db8::9'), await pull('::ffff:10.1.2.3')]).toEqual([200, 200, 200]);
+    expect([await pull('192.0.2.1'), await pull('10.9.1.1'), await pull('2001:db9::1')]).toEqual([401, 401, 401]);
+    // the left one is what a stranger wrote; without any it is the proxy itself that asks
+    expect([await pull('10.1.2.3, 192.0.2.1'), await pull(''), await pull('192.0.2.1, 10.1.2.3')]).toEqual([401, 401, 200]);
+    expect(await server.send('GET', '/v2/a/manifests/v1', token, 'Bearer', '192.0.2.1')).toMatchObject({ challenge: expect.stringContaining('scope="repository:a:pull",error="insufficient_scope"') });
+    expect((await server.send('GET', '/v2/', token, 'Bearer', '192.0.2.1')).status).toBe(401);
+    expect(server.served.map(({ kind }) => kind)).toEqual(Array(4).fill('getManifest'));
+  });
+
+  it('takes no token whose networks it cannot read', async () => {
+    for (const networks of [null, [], '10.0.0.0/8', { in: ['somewhere'] }, { in: ['10.0.0.0/33'] }, { in: '10.0.0.0/8' }, { at: ['10.0.0.0/8'] }]) {
+      expect([networks, (await server.send('GET', '/v2/', issuer.issue({ ...own(), waybill_networks: networks }), 'Bearer', '10.0.0.1')).status]).toEqual([networks, 401]);
+    }
   });
 
   it('answers 503 with Retry-After once it has heard nothing of revocations for more than 30 s', async () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { DependencyUnavailable, denied, requiredScopes, unauthorized } from '@waybill/oci';
 import type { OciRequest, RequestOf } from '@waybill/oci';
-import type { Caller, Exchange, Guard } from '@waybill/platform';
+import type { Caller, Exchange, Guard, TrustedProxies } from '@waybill/platform';
 import type { Actors } from './actors.js';
 import { authorizationOf } from './authorization.js';
 import { bearerChallenge } from './challenge.js';
@@ -19,6 +19,8 @@ export interface ScopeGuardOptions {
   readonly authority: (request: IncomingMessage) => Authority;
   readonly revocations: Revocations;
   readonly actors: Actors;
+  /** Whose word counts for where a client is. */
+  readonly trusted: TrustedProxies;
   readonly askAgain: AskAgain;
   /** Asked about a request without a token: what its client may do who has shown in another way who it is. Undefined where it has not. */
   readonly vouched?: (request: OciRequest, exchange: Exchange) => Promise<VerifiedToken | undefined> | undefined;
@@ -73,6 +75,7 @@ function admit(request: OciRequest, exchange: Exchange, token: VerifiedToken, op
   refuseRevoked(request, exchange, token, options);
   // also of whoever is refused: the audit says who it was
   exchange.caller = callerOf(token);
+  refuseElsewhere(request, exchange, token, options);
   const verdict = judgeRequest(request, token.rights);
   if (verdict.kind === 'denied') throw denied(verdict.message);
   if (verdict.kind === 'insufficient') throw insufficient(request, exchange, options);
@@ -89,6 +92,12 @@ function refuseRevoked(request: OciRequest, exchange: Exchange, { claims }: Veri
   if (claims.waybill === undefined) return;
   if (options.revocations.age() > MAX_AGE) throw new DependencyUnavailable('the list of tokens that were taken back', undefined, RETRY_AFTER);
   if (options.revocations.isRevoked(claims.waybill)) throw challenged(request, exchange, options, 'the token was taken back: get a new one', 'invalid_token');
+}
+
+/** What a token rests on may count from some addresses only: from another one its bearer needs a new one. @throws OciError UNAUTHORIZED */
+function refuseElsewhere(request: OciRequest, exchange: Exchange, { from }: VerifiedToken, options: ScopeGuardOptions): void {
+  if (from === undefined || from.has(options.trusted.client(exchange.request).address)) return;
+  throw challenged(request, exchange, options, 'the token does not count from this address: get a new one', 'insufficient_scope');
 }
 
 /** 401 where a token that grants reading from the source can be had; without it the mount becomes an upload (4.6). */

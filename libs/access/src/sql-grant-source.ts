@@ -1,7 +1,7 @@
-import { Networks } from '@waybill/platform';
 import type { Database, Statement } from '@waybill/platform';
 import { GrantSource } from './grant.js';
 import type { Action, Grant, Subject } from './grant.js';
+import { common } from './network-sets.js';
 import { BUILT_IN_ROLES } from './role.js';
 
 const GRANTS: Statement = { name: 'grants-for', text: 'SELECT * FROM access.grants_for_v1($1, $2, $3, $4)' };
@@ -58,15 +58,4 @@ export function fenced(grant: Grant, organisations: readonly string[], fences: R
     if (networks === undefined) return { ...grant, organisation };
     return { ...grant, organisation, from: grant.from === undefined ? networks : common(grant.from, networks) };
   });
-}
-
-/** What lies in both: of two networks one holds the other, or they have no address in common. */
-export function common(some: readonly string[], others: readonly string[]): string[] {
-  return [...new Set(some.flatMap((one) => others.flatMap((other) => (holds(other, one) ? [one] : holds(one, other) ? [other] : []))))];
-}
-
-function holds(outer: string, inner: string): boolean {
-  const [address = '', bits = address.includes(':') ? '128' : '32'] = inner.split('/');
-  const [base = '', outerBits = base.includes(':') ? '128' : '32'] = outer.split('/');
-  return Number(outerBits) <= Number(bits) && new Networks([outer]).has(address);
 }

@@ -33,6 +33,15 @@ describe('a token', () => {
     expect((await issuer.issue({ identity: alice, service: 'registry.example', access })).id).not.toBe(id);
   });
 
+  it('says where it may be used from, beside the claim that releases before this one read strictly', async () => {
+    const networks = { in: ['10.0.0.0/8'], out: ['10.9.0.0/16'] };
+    const { payload } = read((await issuer.issue({ identity: alice, service: 'registry.example', access, networks })).token);
+    expect(payload).toMatchObject({ waybill_networks: networks, waybill: { principal: alice.id } });
+    expect(payload['waybill']).not.toHaveProperty('networks');
+    expect(claimsSchema.parse(payload)).toEqual(payload);
+    expect(read((await issuer.issue({ identity: alice, service: 'other.example', access, networks })).token).payload).not.toHaveProperty('waybill_networks');
+  });
+
   it('says of nobody that it is nobody', async () => {
     const { payload } = read((await issuer.issue({ identity: undefined, service: 'registry.example', access: [] })).token);
     expect(payload).toMatchObject({ sub: '', access: [], waybill: { principal: '', kind: 'anonymous', epoch: 0 } });

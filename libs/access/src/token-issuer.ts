@@ -3,6 +3,7 @@ import { SignJWT } from 'jose';
 import type { AccessEntry, OwnClaim } from './claims.js';
 import type { Identity } from './identity-provider.js';
 import type { SigningKeys } from './signing-keys.js';
+import type { TokenNetworks } from './token-networks.js';
 import { LEEWAY } from './token-verifier.js';
 
 /** Characters of a token at most: heads of 16 KiB are what servers take, and a token is not all of one. */
@@ -28,6 +29,8 @@ export interface TokenContent {
   readonly until?: Date;
   /** See OwnClaim. */
   readonly organisations?: Readonly<Record<string, number>>;
+  /** Where it may be used from; undefined: anywhere. */
+  readonly networks?: TokenNetworks | undefined;
 }
 
 export interface IssuedToken {
@@ -48,14 +51,14 @@ export class TokenIssuer {
   constructor(private readonly keys: Pick<SigningKeys, 'current'>, private readonly options: TokenIssuerOptions) {}
 
   /** @throws TokenTooLong */
-  async issue({ identity, service, access, until, organisations }: TokenContent): Promise<IssuedToken> {
+  async issue({ identity, service, access, until, organisations, networks }: TokenContent): Promise<IssuedToken> {
     const { issuer, ownService, lifetime, now = Date.now } = this.options;
     const { kid, key } = this.keys.current();
     const [at, id] = [Math.floor(now() / 1000), randomUUID()];
     // whoever verifies takes it for the leeway longer, which is for clients that believe `expires_in` and not for what has ended
     const end = Math.min(at + lifetime + LEEWAY, until === undefined ? Infinity : Math.floor(until.getTime() / 1000) - LEEWAY);
-    const claims = service === ownService ? { access, waybill: { ...ownClaim(identity), ...(organisations === undefined ? {} : { organisations }) } } : { access };
-    const token = await new SignJWT(claims)
+    const own = { waybill: { ...ownClaim(identity), ...(organisations === undefined ? {} : { organisations }) }, ...(networks === undefined ? {} : { waybill_networks: networks }) };
+    const token = await new SignJWT({ access, ...(service === ownService ? own : {}) })
       .setProtectedHeader({ typ: 'JWT', alg: 'ES256', kid })
       .setIssuer(issuer)
       .setSubject(identity?.login ?? '')

@@ -7,6 +7,8 @@ import type { FindIdentity } from './local/principals.js';
 import type { RefreshTokenTable } from './refresh-token-table.js';
 import { forForeignRegistry, TokenTooLong } from './token-issuer.js';
 import type { TokenIssuer } from './token-issuer.js';
+import { tokenNetworks } from './token-networks.js';
+import type { NetworkConditions, TokenNetworks } from './token-networks.js';
 import { TokenRefused } from './token-refused.js';
 import type { TokenRequest } from './token-request.js';
 
@@ -29,6 +31,8 @@ export interface Granted {
   readonly until?: Date;
   /** See OwnClaim. */
   readonly organisations?: Readonly<Record<string, number>>;
+  /** Where the rights count. */
+  readonly conditions?: NetworkConditions;
 }
 
 /** Costs at most one look at the grants, whatever exists. @throws DependencyUnavailable */
@@ -68,7 +72,8 @@ export class TokenService {
     const identity = cause === 'certificate' ? await this.identifyCertified(certified, address) : await this.identify(request, service, address);
     const granted = await this.options.granting(identity, request.scopes, address);
     const access = service === own ? granted.access : forForeignRegistry(granted.access);
-    const { token, id, expiresIn } = await issuer.issue({ ...granted, ...endingWith(granted, identity, cause === 'certificate' ? certified : undefined), identity, service, access }).catch((error: unknown) => {
+    const ending = endingWith(granted, identity, cause === 'certificate' ? certified : undefined);
+    const { token, id, expiresIn } = await issuer.issue({ ...granted, ...ending, identity, service, access, networks: usableFrom(granted, identity, address) }).catch((error: unknown) => {
       throw error instanceof TokenTooLong ? new TokenRefused('invalid_scope', 'what you may do there takes a longer token than a header holds: ask for fewer scopes at a time') : error;
     });
     // one for a certificate would go on when the certificate has ended
@@ -113,6 +118,12 @@ function causeOf({ credentials }: TokenRequest, certified: CertifiedLogin | unde
 function endingWith({ until }: Granted, identity: Identity | undefined, certified: CertifiedLogin | undefined): Pick<Granted, 'until'> {
   const ends = [until, identity?.until, certified?.expires].filter((end) => end !== undefined);
   return ends.length === 0 ? {} : { until: new Date(Math.min(...ends.map(Number))) };
+}
+
+/** A token counts where everything does that it was given for. */
+function usableFrom({ conditions }: Granted, identity: Identity | undefined, address: string): TokenNetworks | undefined {
+  const within = identity?.networks === undefined ? [] : [identity.networks];
+  return tokenNetworks({ within: [...within, ...(conditions?.within ?? [])], outside: conditions?.outside ?? [] }, address);
 }
 
 /** No client knows of `overwrite`, which comes along with `push`. */

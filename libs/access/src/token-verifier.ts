@@ -6,6 +6,8 @@ import { claimsSchema } from './claims.js';
 import type { Claims } from './claims.js';
 import type { KeySet, VerificationKey } from './key-set.js';
 import { Recent } from './recent.js';
+import { UsableFrom } from './token-networks.js';
+import type { TokenNetworks } from './token-networks.js';
 import { TokenRights } from './token-rights.js';
 
 /** A token that must not be used; the message says why and is fit for its bearer. Nothing of the token is in it. */
@@ -17,6 +19,8 @@ export class InvalidToken extends Error {
 export interface VerifiedToken {
   readonly claims: Claims;
   readonly rights: TokenRights;
+  /** Where it may be used from; undefined: anywhere. Whoever takes the token has to look. */
+  readonly from?: UsableFrom;
 }
 
 export interface TokenVerifierOptions {
@@ -25,7 +29,7 @@ export interface TokenVerifierOptions {
   /** What `aud` has to be or to contain. */
   readonly audience: string;
   readonly keys: KeySet;
-  /** Whether the issuer is our own service: of others, rules and the claim `waybill` mean nothing. */
+  /** Whether the issuer is our own service: of others, rules and the claims `waybill` and `waybill_networks` mean nothing. */
   readonly own: boolean;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -37,6 +41,8 @@ export const LEEWAY = 60;
 export const MAX_TOKEN_LENGTH = 16 * 1024;
 /** Tokens whose check is remembered. Everybody can get an anonymous token, so this also bounds what strangers make us hold. */
 const REMEMBERED = 4096;
+/** Sets of networks that are kept for the tokens that have the same. */
+const REMEMBERED_NETWORKS = 512;
 /** Never one that is symmetric: a public key is known to everybody. */
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA'];
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
@@ -53,6 +59,7 @@ interface Remembered extends VerifiedToken {
  */
 export class TokenVerifier {
   private readonly remembered = new Recent<Remembered>(REMEMBERED);
+  private readonly networks = new Recent<UsableFrom>(REMEMBERED_NETWORKS);
   private readonly now: () => number;
 
   constructor(private readonly options: TokenVerifierOptions) {
@@ -95,9 +102,18 @@ export class TokenVerifier {
       throw refusal(error);
     });
     // what another server calls `waybill` is no principal of ours, and without it there is no way to take a token of ours back
-    const claims = claimsSchema.safeParse(this.options.own ? payload : { ...payload, waybill: undefined });
+    const claims = claimsSchema.safeParse(this.options.own ? payload : { ...payload, waybill: undefined, waybill_networks: undefined });
     if (!claims.success || used === undefined || (this.options.own && claims.data.waybill === undefined)) throw new InvalidToken('the claims of the token are not of the right form');
-    return { ...used, claims: claims.data, rights: new TokenRights(claims.data.access, this.options.own) };
+    const { access, waybill_networks: networks } = claims.data;
+    return { ...used, claims: claims.data, rights: new TokenRights(access, this.options.own), ...(networks === undefined ? {} : { from: this.usableFrom(networks) }) };
+  }
+
+  /** Tokens of one organisation mostly have the same networks: they are read once. */
+  private usableFrom(networks: TokenNetworks): UsableFrom {
+    const name = JSON.stringify(networks);
+    const known = this.networks.get(name) ?? new UsableFrom(networks);
+    this.networks.set(name, known);
+    return known;
   }
 
   /** By `kid` among the keys of the issuer, and for its own algorithm only. What a token says about keys itself (`jwk`, `jku`, `x5u`, `x5c`) is not looked at. */

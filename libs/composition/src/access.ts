@@ -1,5 +1,5 @@
 import type { FindIdentity, KeySet } from '@waybill/access';
-import type { Config, Database, Guard, HealthCheck, Logger, TrustedProxies } from '@waybill/platform';
+import type { Config, Guard, HealthCheck, Logger, TrustedProxies } from '@waybill/platform';
 import { namedByCertificates } from './certificates.js';
 import type { Infrastructure } from './infrastructure.js';
 import type { Role } from './roles.js';
@@ -19,14 +19,13 @@ type ExternalAuth = Extract<Config['auth'], { mode: 'external' }>;
 
 /** By `auth.mode`; without authentication nothing of it is loaded. Rejects in words for a person where its files or keys cannot be had. */
 export async function openAccess(roles: readonly Role[], config: Config, infrastructure: Infrastructure, trusted: TrustedProxies): Promise<Access> {
-  const { database, logger } = infrastructure;
   // whoever answers nothing below /v2/ has nothing to guard, and may not have the rights
   if (!roles.includes('blobs') && !roles.includes('manifests')) return OPEN;
   switch (config.auth.mode) {
     case 'none': return OPEN;
     case 'htpasswd': return openHtpasswd(config.auth, infrastructure, trusted);
     case 'tokens': return openTokenGuard(config, config.auth, infrastructure, trusted);
-    case 'external': return openExternal(config.auth, database, logger);
+    case 'external': return openExternal(config.auth, infrastructure, trusted);
   }
 }
 
@@ -51,7 +50,7 @@ async function openHtpasswd({ htpasswd: path, clientCertificates }: HtpasswdAuth
 }
 
 /** A revocation at another token server reaches us when its tokens expire. */
-async function openExternal(auth: ExternalAuth, database: Database, logger: Logger): Promise<Access> {
+async function openExternal(auth: ExternalAuth, { database, logger }: Infrastructure, trusted: TrustedProxies): Promise<Access> {
   const { ActorTable, AskOnce, NoRevocations, TokenVerifier, scopeGuard } = await import('@waybill/access');
   const { realm, issuer, service } = auth;
   const keys = await keysOf(auth, logger);
@@ -61,6 +60,7 @@ async function openExternal(auth: ExternalAuth, database: Database, logger: Logg
     authority: () => ({ realm, service }),
     revocations: new NoRevocations(),
     actors: new ActorTable(database),
+    trusted,
     askAgain: new AskOnce().askAgain,
   });
   return { ...OPEN, guard, close: () => keys.stop() };

@@ -24,6 +24,7 @@ export async function openTokenGuard(config: Config, { tokens: { lifetime }, cli
       authority: of,
       revocations,
       actors: new ActorTable(database),
+      trusted,
       askAgain: new AskOnce().askAgain,
       ...(vouched === undefined ? {} : { vouched }),
     }),

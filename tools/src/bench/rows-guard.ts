@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Actors, AskOnce, NoRevocations, scopeGuard, TokenVerifier } from '@waybill/access';
 import { ISSUER, repository, SERVICE, TestIssuer } from '@waybill/access/testing';
 import { parseRequest } from '@waybill/oci';
-import { Exchange } from '@waybill/platform';
+import { Exchange, TrustedProxies } from '@waybill/platform';
 import { getRequest } from './connection.js';
 import { runLoad } from './generator.js';
 import { oursOnly, type Figures, type Lab, type OwnRow } from './row.js';
@@ -53,6 +53,7 @@ async function alone(issuer: TestIssuer): Promise<number> {
     authority: () => ({ realm: 'http://127.0.0.1:9/token', service: SERVICE }),
     revocations: new NoRevocations(),
     actors: new NoActors(),
+    trusted: new TrustedProxies([]),
     askAgain: new AskOnce().askAgain,
   });
   const asked = Array.from({ length: 16 }, (_, i) => {

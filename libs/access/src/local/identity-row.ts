@@ -23,5 +23,10 @@ export interface IdentityRow {
 export function identityOf({ live, networks, id, login, kind, admin, epoch, groups, until, expiresAt }: IdentityRow, address: string, credential?: string): Identity | undefined {
   if (!live || (networks !== null && !new Networks(networks).has(address))) return undefined;
   const ends = [until, expiresAt].flatMap((end) => (end instanceof Date ? [end.getTime()] : []));
-  return { id, login, kind, admin, epoch, groups, ...(credential === undefined ? {} : { credential }), ...(ends.length === 0 ? {} : { until: new Date(Math.min(...ends)) }) };
+  return {
+    id, login, kind, admin, epoch, groups,
+    ...(credential === undefined ? {} : { credential }),
+    ...(ends.length === 0 ? {} : { until: new Date(Math.min(...ends)) }),
+    ...(networks === null ? {} : { networks }),
+  };
 }

@@ -85,8 +85,8 @@ describe('users and robots of the database', () => {
     await at.groups.addMember(ORDER, group, id);
     await at.users.change(ORDER, id, { networks: ['192.0.2.0/24'] });
     const token = await at.credentials.issue(ORDER, id, 'pat', 'laptop');
-    expect(await identify('alice', PASSWORD)).toEqual({ id, login: 'alice', kind: 'user', admin: true, groups: [group], epoch: 1 });
-    expect(await identify('alice', token.secret ?? '')).toEqual({ id, login: 'alice', kind: 'user', admin: true, groups: [group], epoch: 1, credential: token.id });
+    expect(await identify('alice', PASSWORD)).toEqual({ id, login: 'alice', kind: 'user', admin: true, groups: [group], epoch: 1, networks: ['192.0.2.0/24'] });
+    expect(await identify('alice', token.secret ?? '')).toEqual({ id, login: 'alice', kind: 'user', admin: true, groups: [group], epoch: 1, credential: token.id, networks: ['192.0.2.0/24'] });
     expect(await identify('bob', token.secret ?? '')).toBeUndefined();
     expect(await identify('alice', newSecret('pat'))).toBeUndefined();
   });

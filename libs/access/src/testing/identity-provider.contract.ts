@@ -178,7 +178,8 @@ function describeUntil({ identify, at }: Context): void {
 function describeFrom({ identify, at }: Context): void {
   it('a secret is worth something from its own networks only', async () => {
     await at().setPeople([{ ...ALICE, from: ['10.0.0.0/8', '2001:db8::/32'] }]);
-    expect(await identify('alice', 'correct horse', '10.1.2.3')).toBeDefined();
+    // for what is given out on the strength of it
+    expect(await identify('alice', 'correct horse', '10.1.2.3')).toMatchObject({ networks: ['10.0.0.0/8', '2001:db8::/32'] });
     expect(await identify('alice', 'correct horse', '2001:db8::7')).toBeDefined();
     expect(await identify('alice', 'correct horse', '11.0.0.1')).toBeUndefined();
     expect(await identify('alice', 'correct horse', '')).toBeUndefined();

@@ -8,6 +8,7 @@ import type { Sql } from '@waybill/platform';
 import { testDatabase, type TestDatabase } from '@waybill/testing/postgres';
 
 const APP = parseRepositoryName('library/app');
+const HUGE = parseRepositoryName('library/huge');
 const META = { request_id: 'the deletion', auth_kind: 'user' };
 
 let db: TestDatabase;
@@ -21,6 +22,8 @@ afterEach(() => db.close());
 
 const deletionsOf = (step?: number): RepositoryDeletions => new RepositoryDeletions(db.database, { appended: () => undefined, ...(step === undefined ? {} : { step }) });
 const repositories = (deletions: Pick<RepositoryDeletions, 'poke'> = deletionsOf()): Repositories => new Repositories(new Commands(db.database), { deletions, undeleteSeconds: 3600 });
+/** One call, of at most two things. */
+const step = async (): Promise<string> => (await db.database.sql<{ outcome: string }>('SELECT access.continue_deletions_v1(2) AS outcome'))[0]?.outcome ?? '';
 /** As if the process had ended right behind the first transaction. */
 const later = { poke: () => Promise.resolve() };
 const order = { meta: META };
@@ -115,6 +118,42 @@ describe('a repository that is deleted', () => {
     await history.push(APP, 'anew', { tags: ['v1'] });
     expect(await tagsByLog()).toEqual(await tagsByState());
     expect((await verifyLog(db.database)).differences).toEqual([]);
+  });
+
+  it('takes turns with others: a small one is over, and its name free, while a huge one goes on that was deleted before it', async () => {
+    for (let i = 0; i < 30; i += 1) await history.push(HUGE, `image ${i}`, { tags: [`v${i}`] });
+    await history.push(APP, 'small', { tags: ['latest'] });
+    const huge = await idOf(HUGE);
+    for (const name of [HUGE, APP]) await repositories(later).delete(order, name);
+    // each needs a look and four steps: the last thing of each kind is followed by a step that finds none
+    for (let i = 0; i < 12; i += 1) expect(await step()).toBe('more');
+    expect((await rowsOf(huge))['tag']).toBeGreaterThan(10);
+    await history.push(APP, 'anew', { tags: ['v1'] });
+    // one that comes later does not wait either
+    await repositories(later).delete(order, APP);
+    for (let i = 0; i < 12; i += 1) await step();
+    await history.push(APP, 'once more', { tags: ['v2'] });
+    expect((await rowsOf(huge))['tag']).toBeGreaterThan(0);
+    await deletionsOf().poke();
+    expect([await step(), Object.keys(await rowsOf(huge))]).toEqual(['none', ['manifest']]);
+    expect((await verifyLog(db.database)).differences).toEqual([]);
+  });
+
+  it('does not keep another one waiting that waits for nobody', async () => {
+    await history.push(HUGE, 'first', { tags: ['v1', 'v2', 'v3'] });
+    await history.push(APP, 'first', { tags: ['latest'] });
+    const [repo, huge] = [await idOf(APP), await idOf(HUGE)];
+    await repositories(later).delete(order, HUGE);
+    expect(await step()).toBe('more');
+    await db.database.transaction(async (sql: Sql) => {
+      await sql('SELECT repo_id FROM reg.repo WHERE name = $1', [APP]);
+      await repositories(later).delete(order, APP);
+      let outcome = '';
+      for (let i = 0; i < 12 && outcome !== 'waiting'; i += 1) outcome = await step();
+      expect([outcome, (await rowsOf(huge))['tag'], (await rowsOf(repo))['tag']]).toEqual(['waiting', undefined, 1]);
+    });
+    await deletionsOf().poke();
+    expect((await rowsOf(repo))['tag']).toBeUndefined();
   });
 
   it('waits for a push that has found it, which is deleted with the rest', async () => {

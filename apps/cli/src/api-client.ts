@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isWorthRepeating, unreachable } from './connection-failure.js';
 import { CommandFailed } from './exit-code.js';
-import { exchange } from './http-exchange.js';
-import type { HttpAnswer } from './http-exchange.js';
+import { collect, exchange, openExchange } from './http-exchange.js';
+import type { HttpAnswer, HttpRequest } from './http-exchange.js';
 import { isItem, itemsOf, parseJson, textOf } from './json.js';
 import type { Item } from './json.js';
 import { refusal } from './refusal.js';
@@ -87,22 +87,42 @@ export class ApiClient {
     }
   }
 
-  #once({ method, path, query = {}, body, version }: ApiRequest, key: string | undefined): Promise<HttpAnswer> {
+  /**
+   * The bytes of an answer that may be longer than memory. It is not asked for again: whoever reads has begun with it.
+   * @throws CommandFailed, also where it breaks off
+   */
+  async *stream(path: string, query: Readonly<Record<string, string>>): AsyncGenerator<Buffer> {
+    const answer = await openExchange(this.#requestOf({ method: 'GET', path, query }, undefined)).catch((error: unknown) => {
+      throw error instanceof CommandFailed ? error : unreachable(error, this.connection);
+    });
+    if (answer.statusCode !== 200) bodyOf(await collect(answer), this.connection);
+    try {
+      for await (const chunk of answer) if (Buffer.isBuffer(chunk)) yield chunk;
+    } catch (error) {
+      throw new CommandFailed('unreachable', `${this.connection.url} broke off in the middle of its answer (${error instanceof Error ? error.message : String(error)}): ask again`);
+    }
+  }
+
+  #once(request: ApiRequest, key: string | undefined): Promise<HttpAnswer> {
+    return exchange(this.#requestOf(request, key));
+  }
+
+  #requestOf({ method, path, query = {}, body, version }: ApiRequest, key: string | undefined): HttpRequest {
     const search = new URLSearchParams(query).toString();
     const text = body === undefined ? undefined : JSON.stringify(body);
-    return exchange({
+    return {
       method,
       url: `${this.#root}${path}${search === '' ? '' : `?${search}`}`,
       caFile: this.connection.caFile,
       body: text,
       headers: {
-        Accept: 'application/json, application/problem+json',
+        Accept: 'application/json, application/jsonl, application/problem+json',
         ...authorization(this.connection.credentials),
         ...(text === undefined ? {} : { 'Content-Type': 'application/json' }),
         ...(key === undefined ? {} : { 'Idempotency-Key': key }),
         ...(version === undefined ? {} : { 'If-Match': `"${version}"` }),
       },
-    });
+    };
   }
 }
 

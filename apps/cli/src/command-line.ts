@@ -18,7 +18,8 @@ export function readCommandLine(words: readonly string[], commands: readonly Com
   if (values['version'] === true && positionals.length === 0) return { kind: 'version' };
   const isHelp = values['help'] === true || positionals[0] === 'help' || positionals.length === 0;
   const spoken = positionals[0] === 'help' ? positionals.slice(1) : positionals;
-  const command = commands.find((one) => one.words === spoken.slice(0, one.words.split(' ').length).join(' '));
+  // of `audit` and `audit export` the longer one is meant
+  const [command] = commands.filter((one) => one.words === spoken.slice(0, one.words.split(' ').length).join(' ')).toSorted((a, b) => b.words.length - a.words.length);
   if (isHelp) return { kind: 'help', words: command?.words ?? nounOf(spoken, commands) };
   if (command === undefined) throw unknownCommand(spoken, commands);
   return { kind: 'run', command, given: readGiven(command, words) };

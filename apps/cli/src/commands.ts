@@ -1,4 +1,5 @@
 import type { Command } from './command.js';
+import { AUDIT_EXPORT_COMMAND } from './commands/audit-export.js';
 import { AUDIT_COMMAND } from './commands/audit.js';
 import { COMPLETION_COMMAND } from './commands/completion.js';
 import { GRANT_COMMANDS } from './commands/grants.js';
@@ -15,5 +16,5 @@ import { USER_COMMANDS } from './commands/users.js';
 /** All that the program does, in the order in which help shows it. */
 export const COMMANDS: readonly Command[] = [
   ...SESSION_COMMANDS, ...SERVER_COMMANDS, ...TOKEN_COMMANDS, ...ORGANISATION_COMMANDS, ...REPOSITORY_COMMANDS, ...USER_COMMANDS, ...ROBOT_COMMANDS, ...SECRET_COMMANDS,
-  ...GROUP_COMMANDS, ...ROLE_COMMANDS, ...GRANT_COMMANDS, ...KEY_COMMANDS, EXPLAIN_COMMAND, AUDIT_COMMAND, COMPLETION_COMMAND,
+  ...GROUP_COMMANDS, ...ROLE_COMMANDS, ...GRANT_COMMANDS, ...KEY_COMMANDS, EXPLAIN_COMMAND, AUDIT_COMMAND, AUDIT_EXPORT_COMMAND, COMPLETION_COMMAND,
 ];

@@ -31,6 +31,7 @@ describe.each([['bash', bash], ['zsh', zsh], ['fish', fish]] as const)('completi
   offering([
     [['ro'], ['robot', 'role']],
     [['au'], ['audit']],
+    [['audit', 'ex'], ['export']],
     [['robot', ''], ['change', 'create', 'delete', 'disable', 'enable', 'list', 'show']],
     [['robot', 'cr'], ['create']],
     [['--json', 'robot', 'cr'], ['create']],

@@ -28,13 +28,16 @@ const MAX_ANSWER = 256 * 1024 * 1024;
  * One request and its answer. Redirects are not followed: credentials go where they were meant to go.
  * @throws whatever Node says of a connection that fails; CommandFailed usage for a file of certificates that cannot be read
  */
-export async function exchange({ method, url, headers, body, caFile }: HttpRequest): Promise<HttpAnswer> {
+export async function exchange(request: HttpRequest): Promise<HttpAnswer> {
+  return collect(await openExchange(request));
+}
+
+/** As `exchange`, with the answer as it comes: what breaks it off is thrown to whoever reads it. */
+export async function openExchange({ method, url, headers, body, caFile }: HttpRequest): Promise<IncomingMessage> {
   const send = url.startsWith('https:') ? await secureSend(caFile) : (await import('node:http')).request;
   return new Promise((resolve, reject) => {
     const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
-    const request = send(url, { method, headers: { ...headers, ...length, 'User-Agent': 'waybill' }, timeout: SILENCE }, (answer) => {
-      collect(answer, request.destroy.bind(request)).then(resolve, reject);
-    });
+    const request = send(url, { method, headers: { ...headers, ...length, 'User-Agent': 'waybill' }, timeout: SILENCE }, resolve);
     request.on('timeout', () => request.destroy(new Error(`no answer within ${SILENCE / 1000} s`)));
     request.on('error', reject);
     request.end(body);
@@ -61,14 +64,15 @@ function readCertificates(file: string): string {
   throw new CommandFailed('usage', `${file} holds no certificate in PEM`);
 }
 
-async function collect(answer: IncomingMessage, stop: (error: Error) => void): Promise<HttpAnswer> {
+/** All of an answer that fits into memory. */
+export async function collect(answer: IncomingMessage): Promise<HttpAnswer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of answer) {
     if (!Buffer.isBuffer(chunk)) continue;
     chunks.push(chunk);
     size += chunk.length;
-    if (size > MAX_ANSWER) stop(new Error(`the answer has more than ${MAX_ANSWER} bytes`));
+    if (size > MAX_ANSWER) throw new Error(`the answer has more than ${MAX_ANSWER} bytes`);
   }
   const seconds = Number(answer.headers['retry-after'] ?? '');
   return {

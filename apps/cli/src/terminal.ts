@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { misused } from './exit-code.js';
 
@@ -21,6 +22,11 @@ export class Terminal {
 
   print(line: string): void {
     this.streams.stdout.write(`${line}\n`);
+  }
+
+  /** Resolves when there is room for more. */
+  async write(text: string): Promise<void> {
+    if (!this.streams.stdout.write(text)) await once(this.streams.stdout, 'drain');
   }
 
   note(line: string): void {

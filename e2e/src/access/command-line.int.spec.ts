@@ -100,6 +100,16 @@ describe.each(SECURED)('managed by the command line, %s', (_name, start) => {
     await crane.close();
   });
 
+  it('exports the audit to an admin, whole, and to nobody else', async () => {
+    const file = join(admin.home, 'audit.jsonl');
+    const exported = await admin.run(['audit', 'export', '--output', file]);
+    expect([exported.exit, exported.stderr]).toEqual([0, expect.stringMatching(/^\d+ entries are in /)]);
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+    expect(JSON.parse(lines[0] ?? '')).toEqual({ hash: expect.stringMatching(/^[0-9a-f]{64}$/), entry: expect.objectContaining({ n: 1 }) });
+    expect((await admin.done('audit export')).split('\n').slice(0, lines.length)).toEqual(lines);
+    expect(await exitOf(olga, 'audit export')).toBe(4);
+  });
+
   it('groups and roles go by their names', async () => {
     await olga.done('group create acme developers');
     await admin.done('user create dora --password-stdin', { stdin: 'a password of dora' });

@@ -1,7 +1,7 @@
 import type { Database, Statement } from '@waybill/platform';
 import type { AuditLine } from './audit-entry.js';
-import { searchAudit } from './audit-search.js';
-import type { AuditQuery } from './audit-search.js';
+import { exportAudit, searchAudit } from './audit-search.js';
+import type { AuditQuery, AuditSpan, ExportedLine } from './audit-search.js';
 
 /** What the audit says of one thing, with the name that its actor has now. */
 export interface AuditFinding extends Omit<AuditLine, 'actor'> {
@@ -31,5 +31,10 @@ export class AuditReader {
     const names = new Map(rows.map(({ ref, name }) => [ref, name]));
     const items = page.entries.map((entry) => ({ ...entry, actor: entry.actor === null ? null : { id: entry.actor, login: names.get(entry.actor) ?? null } }));
     return { items, last: page.last };
+  }
+
+  /** As exportAudit. @throws DependencyUnavailable */
+  export(span: AuditSpan): AsyncGenerator<ExportedLine> {
+    return exportAudit(this.database, span);
   }
 }

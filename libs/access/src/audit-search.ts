@@ -107,16 +107,28 @@ function where(conditions: readonly string[]): string {
 const EXPORT_PAGE = 1_000;
 const EXPORT = {
   name: 'audit-export',
-  text: `SELECT e.line, encode(e.hash, 'hex') AS hash, e.n, e.at::text AS at FROM audit.entry e WHERE e.at >= $1::timestamptz AND (e.at, e.n) > ($1::timestamptz, $2::bigint) ORDER BY e.at, e.n LIMIT $3`,
+  text: `SELECT e.line, encode(e.hash, 'hex') AS hash, e.n, e.at::text AS at FROM audit.entry e WHERE e.at >= $1::timestamptz AND (e.at, e.n) > ($1::timestamptz, $2::bigint) AND e.at < $3::timestamptz ORDER BY e.at, e.n LIMIT $4`,
 };
 
-/** Every entry, oldest first; what is appended meanwhile comes too. */
-export async function* exportAudit(database: Database): AsyncGenerator<ExportedLine> {
-  for (let [at, n] = ['-infinity', '0']; ;) {
-    const rows = await database.sql<ExportedLine & { readonly n: string; readonly at: string }>(EXPORT, [at, n, EXPORT_PAGE]);
+/** What an export has of the audit: entries appended at or after `since`, and before `until`; all unless given. */
+export interface AuditSpan {
+  readonly since?: Date | undefined;
+  readonly until?: Date | undefined;
+}
+
+/** Every entry of the span in the order of the chain, oldest first, so that each goes on from the one before it; what is appended meanwhile comes too. */
+export async function* exportAudit(database: Database, { since, until }: AuditSpan = {}): AsyncGenerator<ExportedLine> {
+  const end = until?.toISOString() ?? 'infinity';
+  for (let [at, n] = [since?.toISOString() ?? '-infinity', '0']; ;) {
+    const rows = await database.sql<ExportedLine & { readonly n: string; readonly at: string }>(EXPORT, [at, n, end, EXPORT_PAGE]);
     for (const { line, hash } of rows) yield { line, hash };
-    const end = rows.at(-1);
-    if (end === undefined || rows.length < EXPORT_PAGE) return;
-    [at, n] = [end.at, end.n];
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < EXPORT_PAGE) return;
+    [at, n] = [last.at, last.n];
   }
+}
+
+/** The line of JSON of an entry in an export: its text as it was hashed, and the hash. */
+export function exportedJson({ line, hash }: ExportedLine): string {
+  return `{"hash":"${hash}","entry":${line}}`;
 }

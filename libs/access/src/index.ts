@@ -10,7 +10,7 @@ export type { AuditEntry, AuditLine } from './audit-entry.js';
 export { AuditTrail } from './audit-trail.js';
 export { AuditDays } from './audit-days.js';
 export { verifyAudit } from './audit-chain.js';
-export { exportAudit, searchAudit } from './audit-search.js';
+export { exportAudit, exportedJson, searchAudit } from './audit-search.js';
 export { ACTIONS, GrantSource } from './grant.js';
 export type { Action, Grant, Subject } from './grant.js';
 export { ANONYMOUS, decide } from './decide.js';

@@ -1,4 +1,4 @@
-import { exportAudit, verifyAudit } from '@waybill/access';
+import { exportAudit, exportedJson, verifyAudit } from '@waybill/access';
 import { PgDatabase } from '@waybill/platform';
 import type { Config } from '@waybill/platform';
 import { findDatabase } from './found-database.js';
@@ -18,8 +18,8 @@ export function verifyAuditCommand(config: Config): Promise<number> {
 /** Writes every entry as a line of JSON to standard output, oldest first: its text as it was hashed, and the hash. Exit 0, or 2 = could not look. */
 export function exportAuditCommand(config: Config): Promise<number> {
   return withDatabase(config, async (database) => {
-    for await (const { line, hash } of exportAudit(database)) {
-      if (!process.stdout.write(`{"hash":"${hash}","entry":${line}}\n`)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+    for await (const line of exportAudit(database)) {
+      if (!process.stdout.write(`${exportedJson(line)}\n`)) await new Promise((resolve) => process.stdout.once('drain', resolve));
     }
     return 0;
   });

@@ -8,7 +8,7 @@ const COLUMNS = ['at', 'outcome', 'actor', 'action', 'repository', 'address', 'c
 
 export const AUDIT_COMMAND: Command = asking({
   words: 'audit', summary: 'Who did what, and who was refused what, the newest first.', request: 'GET /audit',
-  details: 'All of it for admins. Whoever may audit an organisation or a repository names that, and everybody may ask for themselves by --actor.',
+  details: 'All of it for admins. Whoever may audit an organisation or a repository names that, and everybody may ask for themselves by --actor. `waybill audit export` writes all of it with its hashes.',
   options: {
     organisation: { value: 'NAME', about: 'whose repositories it is about' },
     repository: { value: 'NAME', about: 'one of them' },

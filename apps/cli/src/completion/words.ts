@@ -16,13 +16,14 @@ export interface Place {
 
 /** Every place: the begin, the nouns, the commands. At a command these are its options and the choices of its first operand. */
 export function placesOf(commands: readonly Command[]): readonly Place[] {
-  const nouns = [...new Set(commands.flatMap(({ words }) => (words.includes(' ') ? [words.split(' ', 1)[0] ?? ''] : [])))];
+  const nouns = [...new Set(commands.flatMap(({ words }) => (words.includes(' ') ? [words.split(' ', 1)[0] ?? ''] : [])))].filter((noun) => !commands.some(({ words }) => words === noun));
   return [
     { words: '', candidates: [...following('', commands), { word: 'help', about: 'what a command does' }, { word: '--version', about: 'of this program' }] },
     ...nouns.map((words): Place => ({ words, candidates: following(words, commands) })),
     ...commands.map(({ words, operands, options }): Place => ({
       words,
       candidates: [
+        ...following(words, commands),
         ...(operands[0]?.choices ?? []).map((word) => ({ word, about: operands[0]?.name ?? '' })),
         ...Object.entries(options).map(([name, { about }]) => ({ word: `--${name}`, about })),
         { word: '--help', about: 'how it is used' },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { AuditEntry } from '../audit-entry.js';
 import { AuditTrail } from '../audit-trail.js';
 import { PASSWORD, startManagement } from '../testing/management.js';
@@ -121,5 +122,50 @@ describe('the audit, searched', () => {
     }
     expect(seen).toHaveLength(8);
     for (const search of ['limit=0', 'limit=1001', 'last=1', "last='", 'outcome=perhaps', 'from=somewhere', 'since=yesterday', 'n=1', 'actor=a&actor=b']) expect([search, await found('root', search)]).toEqual([search, 400]);
+  });
+});
+
+describe('the audit, exported', () => {
+  const ask = (search = '', login = 'root', secret = PASSWORD): Promise<Response> =>
+    fetch(`${api.url}/audit:export${search}`, { headers: { Authorization: `Basic ${Buffer.from(`${login}:${secret}`).toString('base64')}` } });
+  const linesOf = async (search = ''): Promise<readonly string[]> => {
+    const text = await (await ask(search)).text();
+    expect(text.endsWith('\n')).toBe(true);
+    return text.slice(0, -1).split('\n');
+  };
+  const entryOf = (line: string): { readonly hash: string; readonly text: string } => ({ hash: line.slice(9, 73), text: line.slice('{"hash":"","entry":'.length + 64, -1) });
+
+  it('is every entry as it was hashed, oldest first, and says at its end that it is whole', async () => {
+    const response = await ask();
+    expect([response.status, response.headers.get('content-type'), response.headers.get('content-length'), response.headers.get('cache-control')]).toEqual([200, 'application/jsonl', null, 'no-store']);
+    await response.text();
+    const lines = await linesOf();
+    let hash = createHash('sha256').digest();
+    for (const [index, line] of lines.slice(0, -1).entries()) {
+      const { hash: said, text } = entryOf(line);
+      hash = createHash('sha256').update(hash).update(text).digest();
+      expect([said, JSON.parse(line)]).toEqual([hash.toString('hex'), { hash: said, entry: expect.objectContaining({ n: index + 1 }) }]);
+    }
+    expect(JSON.parse(lines.at(-1) ?? '')).toEqual({ end: { entries: lines.length - 1, last: hash.toString('hex') } });
+    expect(lines.length).toBeGreaterThan(8);
+    expect((await api.db.database.sql<{ n: number }>('SELECT n::int FROM audit.head'))[0]?.n).toBe(lines.length - 1);
+  });
+
+  it('is of a span of time, which may have nothing', async () => {
+    const all = await linesOf();
+    const at = String(JSON.parse(all[3] ?? '')['entry']['at']);
+    const middle = encodeURIComponent(at.replace(/\d{3}Z$/, 'Z'));
+    const [before, after] = [await linesOf(`?until=${middle}`), await linesOf(`?since=${middle}`)];
+    expect([...before.slice(0, -1), ...after.slice(0, -1)]).toEqual(all.slice(0, -1));
+    expect(after.slice(-2)).toEqual([all.at(-2), JSON.stringify({ end: { entries: after.length - 1, last: entryOf(all.at(-2) ?? '').hash } })]);
+    expect(await linesOf('?until=2020-01-01T00:00:00Z')).toEqual([JSON.stringify({ end: { entries: 0, last: null } })]);
+  });
+
+  it('is for admins, whoever may audit what', async () => {
+    for (const login of ['ada', 'olga', 'part', 'alice']) {
+      const response = await ask('', login);
+      expect([login, response.status, JSON.parse(await response.text())]).toEqual([login, 403, expect.objectContaining({ code: 'forbidden', detail: expect.stringContaining('GET /audit') })]);
+    }
+    expect([(await ask('', 'root', 'wrong')).status, (await ask('?since=yesterday')).status, (await ask('?organisation=acme')).status, (await fetch(`${api.url}/audit:export`)).status]).toEqual([401, 400, 400, 401]);
   });
 });

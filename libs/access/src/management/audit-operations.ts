@@ -1,14 +1,14 @@
 import { isRepositoryName, organisationOf } from '@waybill/oci';
 import type { RepositoryName } from '@waybill/oci';
 import { z } from 'zod';
-import { isAuditCursor } from '../audit-search.js';
-import type { AuditQuery } from '../audit-search.js';
-import { ManagementRefused, notFound } from './management-refused.js';
+import { exportedJson, isAuditCursor } from '../audit-search.js';
+import type { AuditQuery, ExportedLine } from '../audit-search.js';
+import { forbidden, ManagementRefused, notFound } from './management-refused.js';
 import { operation } from './operation.js';
 import type { Call, Operation } from './operation.js';
 import { pageQuery } from './paging.js';
 import { allowedOf, mayThroughout } from './rights.js';
-import { auditEntry, pageSchema, paging } from './schemas.js';
+import { auditEntry, exportLine, pageSchema, paging } from './schemas.js';
 
 const instant = z.iso.datetime({ offset: true }).optional();
 const query = paging.extend({
@@ -23,6 +23,7 @@ const query = paging.extend({
   since: instant.describe('written then or later'),
   until: instant.describe('written before'),
 });
+const span = z.strictObject({ since: query.shape.since, until: query.shape.until });
 type AuditCall = Call<'/audit', z.infer<typeof query>, unknown>;
 
 /** Who did what, and who was refused what. */
@@ -44,7 +45,29 @@ export const AUDIT_OPERATIONS: readonly Operation[] = [
       return { body: await call.services.audit.search(search, size, after, within) };
     },
   }),
+  operation({
+    id: 'exportAudit', method: 'GET', path: '/audit:export', status: 200, query: span, result: exportLine, inLines: true,
+    summary: 'The audit as it was hashed, oldest first, a line of JSON for each entry: its hash is the SHA-256 of the hash before it (as bytes) and the text of `entry`. The last line has `end`: where it is missing, the '
+      + 'export was cut. For admins, as the chain is of everything that anybody did; everybody else searches.',
+    run: (call) => {
+      if (!call.caller.admin) throw forbidden('the chain of the audit is of everything that anybody did, and for admins: search what you may see of it (GET /audit)');
+      const { since, until } = call.query;
+      const found = call.services.audit.export({ since: since === undefined ? undefined : new Date(since), until: until === undefined ? undefined : new Date(until) });
+      return Promise.resolve({ lines: endedLines(found) });
+    },
+  }),
 ];
+
+/** Then what a client holds against what it got: how many entries, and the hash of the last one. */
+async function* endedLines(found: AsyncIterable<ExportedLine>): AsyncGenerator<string> {
+  let entries = 0;
+  let last: string | null = null;
+  for await (const line of found) {
+    [entries, last] = [entries + 1, line.hash];
+    yield exportedJson(line);
+  }
+  yield JSON.stringify({ end: { entries, last } });
+}
 
 /** Whom a search is about: nobody has the id null, who did not log in. */
 interface SoughtActor {

@@ -10,6 +10,7 @@ import type { Attempts } from '../attempts.js';
 import type { Order } from '../commands.js';
 import type { Identity } from '../identity-provider.js';
 import { authenticate } from './authenticate.js';
+import { sendLines } from './json-lines.js';
 import { forbidden, ManagementRefused, notFound } from './management-refused.js';
 import type { Operation, Reply } from './operation.js';
 import { findRoute } from './operations.js';
@@ -58,7 +59,8 @@ async function answer(options: ManagementOptions, exchange: Exchange): Promise<v
     circumstances: { now: new Date(), address },
     order: orderOf(operation, exchange, caller, (key) => fingerprintOf(operation, exchange, bytes, { key, actor: caller.id, services })),
   });
-  send(exchange, operation, reply);
+  if (reply.lines === undefined) send(exchange, operation, reply);
+  else await sendLines(exchange, PRIVATE, reply.lines);
 }
 
 /** A browser says where a request comes from: a page of another site must not use what the browser knows of us. */

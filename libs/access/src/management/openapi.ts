@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { JSON_LINES } from './json-lines.js';
 import { OPERATIONS } from './operations.js';
 import type { Operation } from './operation.js';
 
@@ -36,14 +37,14 @@ export function managementOpenApi(): object {
   };
 }
 
-function describe({ id, path, summary, status, conditional, query, body, result }: Operation): object {
+function describe({ id, path, summary, status, conditional, query, body, result, inLines }: Operation): object {
   return {
     operationId: id,
     summary,
     parameters: [...pathParameters(path), ...queryParameters(query), ...headerParameters(conditional)],
     ...(body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body) } } } }),
     responses: {
-      [status]: result === undefined ? { description: 'done' } : { description: 'done', content: { 'application/json': { schema: schemaOf(result) } } },
+      [status]: result === undefined ? { description: 'done' } : { description: 'done', content: { [inLines === true ? JSON_LINES : 'application/json']: { schema: schemaOf(result) } } },
       default: { description: 'refused', content: { [PROBLEM]: { schema: { $ref: '#/components/schemas/Problem' } } } },
     },
   };

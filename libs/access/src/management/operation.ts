@@ -27,6 +27,8 @@ export interface Reply {
   readonly version?: number;
   /** Of what was made, below /api/v1. */
   readonly location?: string;
+  /** In the place of a body, where the operation answers in lines. */
+  readonly lines?: AsyncIterable<string>;
 }
 
 /** How a request may be repeated and conditioned: what makes something has no version to be held against and takes an Idempotency-Key alone. */
@@ -47,6 +49,8 @@ interface Description {
   /** Its body holds a password: nothing may be stored of the request that is easier to guess from than the hash of that. */
   readonly holdsPassword?: true;
   readonly result?: z.ZodType;
+  /** The answer is any number of lines of JSON, each of the form of `result`, and the last one says that it is whole. */
+  readonly inLines?: true;
 }
 
 /** What a request has before it is checked. */

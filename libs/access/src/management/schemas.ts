@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { auditLineSchema } from '../audit-entry.js';
 import { ACTIONS } from '../grant.js';
 
 // What goes in is strict: an unknown member is a fault, so that nobody sets what is not theirs to set by adding it. What goes out is cut to these members.
@@ -89,6 +90,12 @@ export const explanation = z.object({
   answer: z.string(),
   near: z.array(z.object({ grant: z.string(), why: z.string() })),
 });
+
+/** Of an export: an entry as it was hashed, and behind all of them what there was. */
+export const exportLine = z.union([
+  z.object({ hash: z.string().describe('SHA-256 in hex'), entry: auditLineSchema }),
+  z.object({ end: z.object({ entries: z.int().nonnegative(), last: z.string().nullable().describe('the hash of the last one') }) }),
+]);
 
 export const auditEntry = z.object({
   at: z.string().describe('when it was written; what it tells of came before'),

@@ -109,6 +109,15 @@ export class Exchange {
   }
 
   /**
+   * Begins an answer whose length nobody knows yet; the caller writes it and ends the response. Where that does not come to its end, its connection has to be
+   * cut (an error does): the last chunk, by which a client knows the end, is then missing.
+   */
+  beginOpen(status: number, headers: HeaderList): ServerResponse {
+    this.status = status;
+    return this.response.writeHead(status, [...ALWAYS, ...headers]);
+  }
+
+  /**
    * The `meta` of the events that this request appends (event-log.md 2.2), as the JSON text of a parameter. It holds no personal data: addresses
    * and people are references into es.actor.
    */

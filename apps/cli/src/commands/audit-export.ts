@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import { CONNECTING } from '../asking-command.js';
+import { checkedLines } from '../audit-chain.js';
+import type { Command, Option } from '../command.js';
+import { CommandFailed } from '../exit-code.js';
+import { readInstant } from '../instant.js';
+import type { Session } from '../session.js';
+
+/** Characters that are written at a time. */
+const CHUNK = 64 * 1024;
+const MOMENTS: Readonly<Record<'since' | 'until', Option>> = {
+  since: { value: 'TIME', about: 'written then or later: 2026-11-01, or 2h ago' },
+  until: { value: 'TIME', about: 'written before' },
+};
+
+export const AUDIT_EXPORT_COMMAND: Command = {
+  words: 'audit export', summary: 'The audit as lines of JSON, each with its hash, the oldest first.', request: 'GET /audit:export', takes: { key: false, version: false },
+  details: 'For admins. Each line goes on from the one before it, which is checked. A file has its name only once it is whole; on stdout, what ends with another code than 0 is not.',
+  operands: [],
+  options: { ...MOMENTS, output: { value: 'FILE', file: true, about: 'to write it to; stdout unless given' }, ...CONNECTING },
+  run: async (session) => {
+    const query = Object.fromEntries(Object.keys(MOMENTS).flatMap((name) => {
+      const text = session.text(name);
+      return text === undefined ? [] : [[name, readInstant(text, 'back', session.now)]];
+    }));
+    const lines = checkedLines((await session.api()).stream('/audit:export', query));
+    const file = session.text('output');
+    if (file === undefined) for await (const line of lines) await session.terminal.write(`${line}\n`);
+    else await writeFile(session, file, lines);
+    return 'done';
+  },
+};
+
+/** Beside its name, until all of it is on the disk. @throws CommandFailed */
+async function writeFile({ terminal }: Session, file: string, lines: AsyncIterable<string>): Promise<void> {
+  const next = `${file}.${randomUUID()}`;
+  const counted = { lines: 0 };
+  try {
+    // it says who did what from where
+    const handle = await open(next, 'wx', 0o600);
+    try {
+      await handle.writeFile(gathered(lines, counted));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(next, file);
+  } catch (error) {
+    await rm(next, { force: true });
+    throw error instanceof CommandFailed ? error : new CommandFailed('refused', `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  terminal.note(`${counted.lines} entries are in ${file}.`);
+}
+
+async function* gathered(lines: AsyncIterable<string>, counted: { lines: number }): AsyncGenerator<string> {
+  let chunk = '';
+  for await (const line of lines) {
+    chunk += `${line}\n`;
+    counted.lines += 1;
+    if (chunk.length < CHUNK) continue;
+    yield chunk;
+    chunk = '';
+  }
+  yield chunk;
+}

@@ -24,5 +24,6 @@ export { serviceUrl, setUpDatabase, startSetUp, TEST_PASSWORDS, type SetUpOption
 export { mayMount, mountSmallDisk, type SmallDisk } from './small-disk.js';
 export { startSplitRegistry, type SplitOptions, type SplitRegistry } from './split-registry.js';
 export { startCommand, type StartCommand } from './start-command.js';
+export { rankDifference, timeTells, type TimedPair, type TimedTry, type TimeVerdict } from './timing.js';
 export { TraceCollector, type CollectedSpan } from './trace-collector.js';
 export { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hash } from 'bcrypt';
 import { FrontController, TrustedProxies } from '@waybill/platform';
-import type { Caller, Exchange } from '@waybill/platform';
+import type { Caller, Conditions, Exchange } from '@waybill/platform';
 import { RawConnection, temporaryFolder } from '@waybill/testing';
 import type { TemporaryFolder } from '@waybill/testing';
 import { Actors } from './actors.js';
@@ -28,16 +28,20 @@ describe('the guard of an htpasswd file', () => {
   let identities: HtpasswdIdentityProvider;
   let server: Server;
   const callers: Caller[] = [];
+  const conditions: Conditions[] = [];
   const granted: AccessEntry[] = [];
+  /** Whether the file has lost everybody since it was asked who they are. */
+  let lost = false;
   const users = (): string => join(folder.path, 'users');
 
   beforeAll(async () => {
     folder = await temporaryFolder('basic');
-    await writeFile(users(), `alice:${await hash('pass:with:colons', 4)}\nbob:${await hash('ünïcödé', 4)}\n`);
+    await writeFile(users(), `alice:${await hash('pass:with:colons', 4)}\nbob:${await hash('ünïcödé', 4)}\nz:${await hash('of one letter', 4)}\n`);
     identities = new HtpasswdIdentityProvider({ path: users(), log: { info: () => undefined, error: () => undefined }, reloadMs: 50 });
     await identities.start();
     const answer = (_: unknown, exchange: Exchange): void => {
       callers.push(exchange.caller);
+      conditions.push(exchange.conditions);
       exchange.reply(200, [], '{}');
     };
     const controller = new FrontController({
@@ -46,7 +50,7 @@ describe('the guard of an htpasswd file', () => {
         identities, actors: new ActorsInHand(), trusted: new TrustedProxies([]),
         // what a certificate would say
         certificates: { certified: ({ request: { headers } }) => (typeof headers['x-named'] === 'string' ? { login: headers['x-named'], expires: new Date() } : undefined), find: (login) => identities.find(login) },
-        grants: { decide: () => granted.length > 0, rights: new LookedUpRights({ find: (login) => identities.find(login), granting: () => Promise.resolve({ access: granted }) }) },
+        grants: { decide: () => granted.length > 0, rights: new LookedUpRights({ find: (login) => (lost ? Promise.resolve(undefined) : identities.find(login)), granting: () => Promise.resolve({ access: granted }) }) },
       }),
       observe: () => undefined,
       report: () => undefined,
@@ -60,7 +64,10 @@ describe('the guard of an htpasswd file', () => {
     identities.stop();
     await folder.remove();
   });
-  beforeEach(() => void callers.splice(0));
+  beforeEach(() => {
+    callers.splice(0);
+    conditions.splice(0);
+  });
 
   const url = (): string => {
     const address = server.address();
@@ -80,16 +87,17 @@ describe('the guard of an htpasswd file', () => {
   it('lets users do everything, with colons and letters of any language in their passwords', async () => {
     expect((await send(basic('alice:pass:with:colons'))).status).toBe(200);
     expect((await send(basic('bob:ünïcödé').replace('Basic', 'bAsIc'))).status).toBe(200);
+    expect((await send(basic('z:of one letter'))).status).toBe(200);
     for (const [method, path] of [['PUT', '/v2/a/manifests/v1'], ['DELETE', '/v2/a/manifests/v1'], ['GET', '/v2/_catalog']] as const) expect((await send(basic('alice:pass:with:colons'), path, method)).status).toBe(200);
     expect(callers.map(({ principal, kind, actor }) => [principal, kind, actor])).toEqual([
-      ['htpasswd:alice', 'htpasswd', null], ['htpasswd:bob', 'htpasswd', null], ['htpasswd:alice', 'htpasswd', 'ref of htpasswd alice'], ['htpasswd:alice', 'htpasswd', 'ref of htpasswd alice'], ['htpasswd:alice', 'htpasswd', null],
+      ['htpasswd:alice', 'htpasswd', null], ['htpasswd:bob', 'htpasswd', null], ['htpasswd:z', 'htpasswd', null], ['htpasswd:alice', 'htpasswd', 'ref of htpasswd alice'], ['htpasswd:alice', 'htpasswd', 'ref of htpasswd alice'], ['htpasswd:alice', 'htpasswd', null],
     ]);
   });
 
   it.each([
     ['a wrong password', basic('alice:wrong')], ['an unknown login', basic('mallory:x')], ['an empty password', basic('alice:')], ['an empty login', basic(':x')], ['neither', basic(':')], ['no colon', basic('alice')],
     ['nothing', 'Basic'], ['no base64', 'Basic ####'], ['a hash for a password', basic('alice:$2b$04$abcdefghijklmnopqrstuv')], ['a NUL', basic('alice\0:pass:with:colons')], ['10,000 characters', basic(`alice:${'x'.repeat(10_000)}`)],
-    ['another case', basic('Alice:pass:with:colons')], ['a token', 'Bearer eyJhbGciOiJub25lIn0.e30.'], ['another scheme', 'Digest username="alice"'],
+    ['another case', basic('Alice:pass:with:colons')], ['a token', 'Bearer eyJhbGciOiJub25lIn0.e30.'], ['a right pair under another scheme', basic('alice:pass:with:colons').replace('Basic', 'Bearer')], ['another scheme', 'Digest username="alice"'],
   ])('refuses %s, in the same words as all others', async (_, authorization) => {
     expect(await send(authorization)).toEqual({ status: 401, challenge: 'Basic realm="Waybill"' });
     expect(callers).toEqual([]);
@@ -118,6 +126,30 @@ describe('the guard of an htpasswd file', () => {
       for (const [method, path] of [['DELETE', '/v2/a/manifests/v1'], ['PUT', '/v2/b/manifests/v1'], ['GET', '/v2/_catalog']] as const) expect([method, await send(alice, path, method)]).toEqual([method, { status: 403, challenge: null }]);
     } finally {
       granted.splice(0);
+    }
+  });
+
+  it('passes on which tags may be made and not moved, and says which rule about tags refuses', async () => {
+    granted.push({ type: 'repository', name: 'tagged', actions: ['pull', 'push'], rules: [{ effect: 'deny', tags: 'v*', actions: ['push'] }, { effect: 'allow', tags: '*', actions: ['push'] }] });
+    try {
+      expect((await send(basic('bob:ünïcödé'), '/v2/tagged/manifests/latest', 'PUT')).status).toBe(200);
+      expect(conditions).toMatchObject([{ fixedTags: ['latest'] }]);
+      const text = async (path: string): Promise<string> => (await fetch(url() + path, { method: 'PUT', headers: { Authorization: basic('bob:ünïcödé') } })).text();
+      expect(await text('/v2/tagged/manifests/v1')).toContain('a rule about tags of tagged');
+      expect(await text('/v2/untagged/manifests/v1')).toContain('no grant lets you do this');
+    } finally {
+      granted.splice(0);
+    }
+  });
+
+  it('asks anew whom the file lost between the two looks', async () => {
+    granted.push({ type: 'repository', name: 'lost', actions: ['pull', 'push'] });
+    lost = true;
+    try {
+      expect(await send(basic('alice:pass:with:colons'), '/v2/lost/manifests/v1', 'PUT')).toEqual({ status: 401, challenge: 'Basic realm="Waybill"' });
+    } finally {
+      granted.splice(0);
+      lost = false;
     }
   });
 

@@ -8,6 +8,7 @@ import { RawConnection } from '@waybill/testing';
 import { Actors } from './actors.js';
 import type { OwnClaim } from './claims.js';
 import { AskOnce } from './mount-sources.js';
+import type { AskAgain } from './mount-sources.js';
 import { Revocations } from './revocations.js';
 import { scopeGuard } from './scope-guard.js';
 import { ISSUER, SERVICE, TestIssuer, repository } from './testing/test-issuer.js';
@@ -63,8 +64,10 @@ class GuardedServer {
   readonly served: { readonly kind: RequestKind; readonly caller: Caller; readonly conditions: Conditions }[] = [];
   private constructor(private readonly server: Server) {}
 
-  static async start(own: boolean, now?: () => number): Promise<GuardedServer> {
-    const server = createServer();
+  /** @param askAgain unless it is the one for token servers that are not ours */
+  static async start(own: boolean, askAgain: AskAgain = new AskOnce().askAgain, now: () => number = Date.now): Promise<GuardedServer> {
+    // longer headers than ours allow, so that the guard sees a token that is too long
+    const server = createServer({ maxHeaderSize: 64 * 1024 });
     const guarded = new GuardedServer(server);
     const answer = (request: OciRequest, exchange: Exchange): void => {
       guarded.served.push({ kind: request.kind, caller: exchange.caller, conditions: exchange.conditions });
@@ -73,12 +76,12 @@ class GuardedServer {
     const controller = new FrontController({
       handlers: { ping: answer, getManifest: answer, putManifest: answer, startUpload: answer, mountBlob: answer, listRepositories: answer, deleteManifest: answer },
       guard: scopeGuard({
-        verifier: new TokenVerifier({ issuer: ISSUER, audience: SERVICE, keys: issuer.keys, own }),
+        verifier: new TokenVerifier({ issuer: ISSUER, audience: SERVICE, keys: issuer.keys, own, now }),
         authority: () => ({ realm: REALM, service: SERVICE }),
         revocations: guarded.revocations,
         actors: new ActorsInHand(),
         trusted: new TrustedProxies(['127.0.0.1']),
-        askAgain: new AskOnce(now).askAgain,
+        askAgain,
         // what a certificate would say: who may pull from a and push to it
         vouched: (_, { request: { headers } }) => (typeof headers['x-named'] === 'string' ? Promise.resolve(headers['x-named'] === 'nobody' ? undefined : vouchedFor(headers['x-named'])) : undefined),
       }),
@@ -216,10 +219,54 @@ describe('the guard', () => {
     const target = repository('a', 'pull', 'push');
     expect(await server.send('POST', mount, issuer.grant([target]))).toMatchObject({ status: 401, challenge: expect.stringContaining('repository:b:pull",error="insufficient_scope"') });
     expect((await server.send('POST', mount, issuer.grant([target]))).status).toBe(200);
-    expect(server.served[0]?.conditions.pulls).toEqual(['a']);
+    // the one who is named only once somebody has waited is named here too
+    expect(server.served[0]).toMatchObject({ caller: { actor: 'ref of external alice' }, conditions: { pulls: ['a'] } });
     // whoever has the right, and whoever was refused it by the token server, is not asked
     expect((await server.send('POST', `${mount}x`, issuer.grant([target, repository('bx', 'pull')]))).status).toBe(200);
     expect((await server.send('POST', `${mount}y`, issuer.grant([target, repository('by')]))).status).toBe(200);
+  });
+});
+
+describe('the guard before what only some requests bring', () => {
+  const mount = `/v2/a/blobs/uploads/?mount=${D}`;
+  const target = repository('a', 'pull', 'push');
+  let server: GuardedServer | undefined;
+  afterEach(() => server?.stop());
+
+  it('refuses a token that is too long, and one that it took before it expired, as any other', async () => {
+    let clock = Date.now();
+    server = await GuardedServer.start(false, undefined, () => clock);
+    const refused = { status: 401, challenge: expect.stringContaining('error="invalid_token"') };
+    expect(await server.send('GET', '/v2/', 'a'.repeat(17 * 1024))).toMatchObject({ ...refused, body: expect.stringContaining('more than') });
+    const token = issuer.issue();
+    expect((await server.send('GET', '/v2/', token)).status).toBe(200);
+    clock += 3_600_000;
+    expect(await server.send('GET', '/v2/', token)).toMatchObject({ ...refused, body: expect.stringContaining('expired') });
+  });
+
+  it('sends nobody for a token who mounts without a source', async () => {
+    server = await GuardedServer.start(false, () => true);
+    expect((await server.send('POST', mount, issuer.grant([target]))).status).toBe(200);
+    expect(server.served).toMatchObject([{ kind: 'mountBlob', conditions: { pulls: ['a'] } }]);
+  });
+
+  it('waits for whoever has to ask others about the source, whatever the answer', async () => {
+    const asked: string[] = [];
+    server = await GuardedServer.start(false, async (_, from) => {
+      asked.push(from);
+      return Promise.resolve(from === 'yes');
+    });
+    expect(await server.send('POST', `${mount}&from=yes`, issuer.grant([target]))).toMatchObject({ status: 401, challenge: expect.stringContaining('repository:yes:pull",error="insufficient_scope"') });
+    expect((await server.send('POST', `${mount}&from=no`, issuer.grant([target]))).status).toBe(200);
+    expect([asked, server.served.length]).toEqual([['yes', 'no'], 1]);
+  });
+
+  it.each([
+    ['user', 'p1', 'p1'], ['robot', 'p1', 'p1'], ['htpasswd', 'htpasswd:alice', 'ref of htpasswd alice'], ['anonymous', '', null],
+  ] as const)('names a %s in events by what is theirs for ever', async (kind, principal, actor) => {
+    server = await GuardedServer.start(true);
+    for (let i = 0; i < 2; i++) expect((await server.send('PUT', '/v2/a/manifests/v1', issuer.grant([repository('a', 'pull', 'push', 'overwrite')], { waybill: { principal, kind, epoch: 0 } }))).status).toBe(200);
+    expect(server.served.map(({ caller }) => caller)).toEqual([{ principal, kind, actor }, { principal, kind, actor }]);
   });
 });
 

@@ -81,10 +81,9 @@ function admit(request: OciRequest, exchange: Exchange, token: VerifiedToken, op
   if (verdict.kind === 'insufficient') throw insufficient(request, exchange, options);
   exchange.conditions = verdict.conditions;
   if (!appendsEvents(request)) return undefined;
-  const named = nameActor(exchange, token, options);
-  if (request.kind !== 'mountBlob') return named;
-  const asked = askForSource(request, exchange, token, options);
-  return named === undefined ? asked : named.then(() => asked);
+  // one after the other: a promise that nobody waits for, because the other look refused, ends the process when it fails
+  const asked = request.kind === 'mountBlob' ? askForSource(request, exchange, token, options) : undefined;
+  return asked === undefined ? nameActor(exchange, token, options) : asked.then(() => nameActor(exchange, token, options));
 }
 
 /** @throws OciError UNAUTHORIZED; DependencyUnavailable where revocations are not known to this process */

@@ -55,6 +55,13 @@ describe('the access of a token', () => {
     const scope = { type: 'registry', name: 'catalog', actions: ['*'] };
     expect(of([scope], [grant({ organisation: null, repositories: '**', actions: ['list', 'manage'] })])).toEqual([]);
     expect(of([scope], [], { ...alice, admin: true })).toEqual([scope]);
+    expect(of([{ ...scope, name: 'other' }], [], { ...alice, admin: true })).toEqual([]);
+  });
+
+  it('to a repository called catalog is that to a repository', () => {
+    const anywhere = grant({ organisation: null, repositories: '**' });
+    expect(of([repository('catalog', 'pull', '*')], [anywhere])).toEqual([{ type: 'repository', name: 'catalog', actions: ['pull'] }]);
+    expect(of([repository('catalog', '*')], [], { ...alice, admin: true })).toEqual([{ type: 'repository', name: 'catalog', actions: ['pull', 'push', 'overwrite', 'delete'] }]);
   });
 
   it('of whoever did not log in is reading what is public', () => {
@@ -123,6 +130,22 @@ describe('the access of a token', () => {
   it('with more rules than fit has what no rule is about', () => {
     const many = Array.from({ length: 60 }, (_, n) => grant({ effect: 'deny', actions: ['overwrite'], tags: `v${n}` }));
     expect(of([repository('acme/web', 'pull', 'push')], [grant({ actions: ['pull', 'push', 'overwrite'] }), ...many])).toEqual([{ type: 'repository', name: 'acme/web', actions: ['pull', 'push'] }]);
+  });
+
+  it('has fifty rules and no more', () => {
+    // one of them is that of all other tags
+    const rules = (count: number): number => {
+      const denies = Array.from({ length: count - 1 }, (_, n) => grant({ effect: 'deny', actions: ['overwrite'], tags: `v${n}` }));
+      return of([repository('acme/web', 'push')], [grant({ actions: ['push', 'overwrite'] }), ...denies])[0]?.rules?.length ?? 0;
+    };
+    expect([rules(49), rules(50), rules(51)]).toEqual([49, 50, 0]);
+  });
+
+  it('has 7,000 characters and no more', () => {
+    const around = JSON.stringify({ type: 'repository', name: 'acme/', actions: ['pull'] }).length;
+    const named = (length: number, fill = 'x'): RequestedScope => repository(`acme/${fill.repeat(length - around)}`, 'pull');
+    const full = Array.from({ length: 27 }, () => named(250));
+    expect([249, 250, 251].map((last) => of([...full, named(last, 'y')], [grant()]).length)).toEqual([28, 28, 27]);
   });
 
   it('agrees with decide for every action and tag', () => {

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
-import { buildContent, pushBlob, blobFixture, pushContent, RegistryClient, timeTells, unknownDigest } from '@waybill/testing';
-import type { TimedPair } from '@waybill/testing';
+import { blobFixture, buildContent, pushBlob, pushContent, timeTells, unknownDigest } from '@waybill/testing';
+import type { RegistryClient, TimedPair } from '@waybill/testing';
 import { GuardedRegistry, TOPOLOGIES } from './guarded-registry.js';
 import { LoggedInClient } from './logged-in-client.js';
 import { ADMIN_PASSWORD, ORDER, SECURED, type SecuredRegistry } from './secured-registry.js';

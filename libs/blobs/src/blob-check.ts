@@ -1,30 +1,18 @@
-import { parseStorageKey } from '@waybill/blob-storage';
 import type { BlobStorage } from '@waybill/blob-storage';
 import type { Database, Statement } from '@waybill/platform';
+import { forBlobsInUse, isStillUsed } from './blobs-in-use.js';
+import type { BlobInUse } from './blobs-in-use.js';
 
-const BLOBS: Statement = {
-  name: 'blob-check',
-  text: `SELECT blob_id, digest, size, storage_key FROM reg.blob WHERE blob_id > $1 AND state IN ('L', 'C') ORDER BY blob_id LIMIT $2`,
-};
-const STILL_USED: Statement = { name: 'blob-check-used', text: `SELECT 1 AS used FROM reg.blob WHERE blob_id = $1 AND state IN ('L', 'C')` };
 const HOLDERS: Statement = {
   name: 'blob-check-holders',
   text: `SELECT r.name AS repository, ARRAY(SELECT DISTINCT t.name FROM reg.ref f JOIN reg.tag t ON t.repo_id = f.repo_id AND t.manifest_id = f.manifest_id
       WHERE f.blob_id = $1 AND f.repo_id = l.repo_id ORDER BY t.name) AS tags
     FROM reg.blob_link l JOIN reg.repo r ON r.repo_id = l.repo_id WHERE l.blob_id = $1 ORDER BY r.name LIMIT $2`,
 };
-const BATCH = 1000;
 /** Questions to the storage at a time. */
 const AT_ONCE = 16;
 /** Repositories that a fault names. */
 const NAMED = 10;
-
-interface BlobRow {
-  readonly blob_id: string;
-  readonly digest: string;
-  readonly size: string;
-  readonly storage_key: string;
-}
 
 /** A blob that the database says can be pulled, and whose object says otherwise. */
 export interface BlobFault {
@@ -49,31 +37,21 @@ export interface BlobCheck {
  */
 export async function checkBlobs(database: Database, storage: BlobStorage, report: (fault: BlobFault) => void): Promise<BlobCheck> {
   const total = { blobs: 0, bytes: 0, faults: 0 };
-  for (let after = '0', found = BATCH; found === BATCH; ) {
-    const rows = await database.sql<BlobRow>(BLOBS, [after, BATCH]);
-    found = rows.length;
-    after = rows.at(-1)?.blob_id ?? after;
-    const rest = rows.values();
-    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-      // the iterator is shared: each of the askers takes the next row
-      for (const row of rest) {
-        total.blobs++;
-        total.bytes += Number(row.size);
-        const fault = await faultOf(database, storage, row);
-        if (fault === undefined) continue;
-        total.faults++;
-        report(fault);
-      }
-    }));
-  }
+  await forBlobsInUse(database, AT_ONCE, async (blob) => {
+    total.blobs++;
+    total.bytes += blob.size;
+    const fault = await faultOf(database, storage, blob);
+    if (fault === undefined) return;
+    total.faults++;
+    report(fault);
+  });
   return total;
 }
 
-async function faultOf(database: Database, storage: BlobStorage, row: BlobRow): Promise<BlobFault | undefined> {
-  const size = Number(row.size);
-  const found = await storage.stat(parseStorageKey(row.storage_key));
-  if (found === size) return undefined;
-  if ((await database.sql(STILL_USED, [row.blob_id])).length === 0) return undefined;
-  const holders = await database.sql<BlobFault['holders'][number]>(HOLDERS, [row.blob_id, NAMED]);
-  return { digest: row.digest, storageKey: row.storage_key, size, found, holders };
+async function faultOf(database: Database, storage: BlobStorage, blob: BlobInUse): Promise<BlobFault | undefined> {
+  const { id, digest, size, key } = blob;
+  const found = await storage.stat(key);
+  if (found === size || !(await isStillUsed(database, blob))) return undefined;
+  const holders = await database.sql<BlobFault['holders'][number]>(HOLDERS, [id, NAMED]);
+  return { digest, storageKey: key, size, found, holders };
 }

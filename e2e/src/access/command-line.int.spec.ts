@@ -265,36 +265,41 @@ async function losingFirstAnswers(target: string): Promise<{ readonly url: strin
   };
 }
 
-(hasOpenssl() ? describe : describe.skip)('over TLS with an authority of its own', () => {
-  let authority: CertificateAuthority;
-  let registry: RegistryProcess;
-  let admin: WaybillCommand;
-  beforeAll(async () => {
-    authority = await CertificateAuthority.create();
-    const { certFile, keyFile } = await authority.issue({ commonName: 'registry', names: ['IP:127.0.0.1'], usage: 'serverAuth' });
-    registry = await RegistryProcess.start({ words: ['--secure'], settings: { WAYBILL_ADMIN_PASSWORD: ADMIN_PASSWORD, WAYBILL_HTTP_TLS_CERT_FILE: certFile, WAYBILL_HTTP_TLS_KEY_FILE: keyFile } });
-    admin = await WaybillCommand.create();
-  }, 120_000);
-  afterAll(async () => {
-    await admin.close();
-    await registry.stop();
-    await authority.remove();
-  });
-  const login = (more: readonly string[], environment: Readonly<Record<string, string>> = {}): ReturnType<WaybillCommand['run']> =>
-    admin.run(['login', registry.baseUrl, '--username', 'admin', '--password-stdin', ...more], { stdin: ADMIN_PASSWORD, environment });
+function describeTls(): void {
+  describe('over TLS with an authority of its own', () => {
+    let authority: CertificateAuthority;
+    let registry: RegistryProcess;
+    let admin: WaybillCommand;
+    beforeAll(async () => {
+      authority = await CertificateAuthority.create();
+      const { certFile, keyFile } = await authority.issue({ commonName: 'registry', names: ['IP:127.0.0.1'], usage: 'serverAuth' });
+      registry = await RegistryProcess.start({ words: ['--secure'], settings: { WAYBILL_ADMIN_PASSWORD: ADMIN_PASSWORD, WAYBILL_HTTP_TLS_CERT_FILE: certFile, WAYBILL_HTTP_TLS_KEY_FILE: keyFile } });
+      admin = await WaybillCommand.create();
+    }, 120_000);
+    afterAll(async () => {
+      await admin.close();
+      await registry.stop();
+      await authority.remove();
+    });
+    const login = (more: readonly string[], environment: Readonly<Record<string, string>> = {}): ReturnType<WaybillCommand['run']> =>
+      admin.run(['login', registry.baseUrl, '--username', 'admin', '--password-stdin', ...more], { stdin: ADMIN_PASSWORD, environment });
 
-  it('is not trusted until somebody says so, by an option that is remembered or by the environment', async () => {
-    const untrusted = await login([]);
-    expect([untrusted.exit, untrusted.stderr]).toEqual([5, expect.stringMatching(/its certificate is not trusted .*--ca-file/)]);
-    expect((await login(['--ca-file', join(authority.folder, 'nothing.pem')])).exit).toBe(2);
-    expect((await login([], { NODE_EXTRA_CA_CERTS: authority.certFile })).exit).toBe(0);
-    expect((await admin.run(['whoami'])).exit).toBe(5);
-    expect((await login(['--ca-file', authority.certFile])).exit).toBe(0);
-    expect(await admin.done('whoami')).toMatch(/admin/);
-    const plain = await admin.run(['whoami', '--server', registry.baseUrl.replace('https:', 'http:')]);
-    expect([plain.exit, plain.stderr]).toEqual([1, expect.stringMatching(/https/i)]);
+    it('is not trusted until somebody says so, by an option that is remembered or by the environment', async () => {
+      const untrusted = await login([]);
+      expect([untrusted.exit, untrusted.stderr]).toEqual([5, expect.stringMatching(/its certificate is not trusted .*--ca-file/)]);
+      expect((await login(['--ca-file', join(authority.folder, 'nothing.pem')])).exit).toBe(2);
+      expect((await login([], { NODE_EXTRA_CA_CERTS: authority.certFile })).exit).toBe(0);
+      expect((await admin.run(['whoami'])).exit).toBe(5);
+      expect((await login(['--ca-file', authority.certFile])).exit).toBe(0);
+      expect(await admin.done('whoami')).toMatch(/admin/);
+      const plain = await admin.run(['whoami', '--server', registry.baseUrl.replace('https:', 'http:')]);
+      expect([plain.exit, plain.stderr]).toEqual([1, expect.stringMatching(/https/i)]);
+    });
   });
-});
+}
+
+if (hasOpenssl()) describeTls();
+else it.skip('openssl is missing', () => undefined);
 
 describe('npx waybill', () => {
   it('is the program of this checkout, and costs little to start', () => {

@@ -43,7 +43,7 @@ else {
       [names, service] = await Promise.all([NameServer.start(), Recorder.start('service', '127.0.0.7', port)]);
       names.set('service', ['127.0.0.8', '127.0.0.7']);
       const hurried = (text: string): string => text.replace(/timeout client \d+s/, 'timeout client 1500ms').replace(/timeout server \d+s/, 'timeout server 1500ms').replace('inter 1s fastinter 500ms', 'inter 10m fastinter 10m');
-      haproxy = await startHaproxy(binaries.haproxy, { gateway: `service:${port}`, blobs: `service:${port}`, nameServer: names.address }, hurried);
+      haproxy = await startHaproxy(binaries.haproxy, { gateway: `service:${port}`, blobs: `service:${port}`, nameServer: names.address }, { change: hurried });
       client = new RegistryClient(haproxy.baseUrl);
     });
     afterAll(async () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { cp } from 'node:fs/promises';
 import { RunningChild, temporaryFolder, type TemporaryFolder } from '@waybill/testing';
 import { writeBuildContext, writeProgramTar } from './build-context.js';
 import { output } from './command.js';
@@ -7,6 +8,13 @@ import type { ImageClient } from './image-client.js';
 export interface DockerBinaries {
   readonly docker: string;
   readonly dockerd: string;
+}
+
+/** Folders as docker has them in `/etc/docker/certs.d`, by the host:port of the registry. */
+export interface DockerCertificates {
+  /** The program. Its own view of `/etc/docker` is all that the engine gets: the machine's stays as it is. */
+  readonly unshare: string;
+  readonly certificates: Readonly<Record<string, string>>;
 }
 
 /** A docker engine of its own, with its classic builder and image store, that touches no other engine of the machine. Needs to run as root. */
@@ -22,14 +30,14 @@ export class DockerEngine implements ImageClient {
     this.#environment = { DOCKER_HOST: socket(folder), DOCKER_CONFIG: `${folder.path}/config`, DOCKER_BUILDKIT: '0' };
   }
 
-  static async start(binaries: DockerBinaries): Promise<DockerEngine> {
+  static async start(binaries: DockerBinaries, own?: DockerCertificates): Promise<DockerEngine> {
     const folder = await temporaryFolder('docker');
     const { path } = folder;
-    const daemon = new RunningChild({
-      command: binaries.dockerd,
-      // No network for containers: the tests need none, and bridges and firewall rules would outlive them.
-      arguments: ['--data-root', `${path}/data`, '--exec-root', `${path}/exec`, '--pidfile', `${path}/pid`, '--host', socket(folder), '--storage-driver', 'overlay2', '--iptables=false', '--ip6tables=false', '--bridge=none'],
-    });
+    // No network for containers: the tests need none, and bridges and firewall rules would outlive them.
+    const options = ['--data-root', `${path}/data`, '--exec-root', `${path}/exec`, '--pidfile', `${path}/pid`, '--host', socket(folder), '--storage-driver', 'overlay2', '--iptables=false', '--ip6tables=false', '--bridge=none'];
+    const [command, ...first] = own === undefined ? [binaries.dockerd] : [own.unshare, '--mount', 'sh', '-euc', 'mkdir -p /etc/docker; mount --bind "$0" /etc/docker; exec "$@"', `${path}/etc`, binaries.dockerd];
+    for (const [host, certificates] of Object.entries(own?.certificates ?? {})) await cp(certificates, `${path}/etc/certs.d/${host}`, { recursive: true });
+    const daemon = new RunningChild({ command, arguments: [...first, ...options] });
     const engine = new DockerEngine(binaries, folder, daemon);
     try {
       await daemon.waitUntil(async () => (await engine.docker('version', '--format', '{{.Server.Version}}')) !== '');

@@ -6,15 +6,27 @@ import { requireBinaries, temporaryFolder, type TemporaryFolder } from '@waybill
 import { parse } from 'yaml';
 import { lintChart, Manifest, renderChart } from './helm/chart.js';
 
-const VALUES = ['minimal', 'full', 'filesystem'];
+/** What each says of who may do what, and where users find it. */
+const VALUES: Readonly<Record<string, readonly [mode: string, publicUrl: unknown]>> = {
+  minimal: ['tokens', 'https://registry.example'],
+  full: ['tokens', 'https://registry.example.com'],
+  filesystem: ['external', undefined],
+  external: ['external', 'https://registry.example'],
+  htpasswd: ['htpasswd', undefined],
+};
 const SERVED = ['gateway', 'blobs', 'manifests', 'relay', 'tokens'];
-/** Without a token service of its own, there is none. */
-const servedBy = (values: string): readonly string[] => SERVED.filter((role) => role !== 'tokens' || values !== 'filesystem');
+/** Below it every file that a process reads is mounted. */
+const MOUNTED = '/run/secrets/waybill/';
+/** Of who may log in, needed by those alone that let somebody in; the others are told the path, because the mode asks for one. */
+const OF_GUARDS = /^WAYBILL_AUTH_(HTPASSWD|JWKS_FILE|CERTIFICATES)$/;
 /** What a mounted file holds, by the end of the name of its variable. */
 const FILES: readonly (readonly [RegExp, string])[] = [
   [/DATABASE_URL_FILE$/, 'postgresql://user:password@postgres/waybill'],
+  [/HEADERS_FILE$/, 'authorization=Bearer of-a-collector'],
   [/_FILE$/, 'a-password-of-24-characters'],
 ];
+
+const CERTIFIED = 'auth.clientCertificates.login=uri,gateway.trustClientCert=true,gateway.trustedProxies={10.1.0.0/16}';
 
 const binaries = requireBinaries('helm');
 if (binaries === undefined) it.skip('helm is missing', () => undefined);
@@ -31,7 +43,7 @@ else {
 
   beforeAll(async () => {
     folder = await temporaryFolder('chart');
-    await Promise.all(VALUES.map(async (values) => charts.set(values, await render(values))));
+    await Promise.all(Object.keys(VALUES).map(async (values) => charts.set(values, await render(values))));
     await Promise.all(FILES.map(([, content], i) => writeFile(join(folder.path, String(i)), content)));
   });
   afterAll(() => folder.remove());
@@ -41,29 +53,29 @@ else {
     const environment = pod.list('spec', 'containers', 0, 'env').map((variable): [string, string] => {
       const name = variable.text('name');
       const file = FILES.findIndex(([end]) => end.test(name));
-      if (!name.includes('KAFKA_TLS') && file >= 0) return [name, join(folder.path, String(file))];
+      if (!/_TLS_|JWKS/.test(name) && file >= 0) return [name, join(folder.path, String(file))];
       return [name, variable.at('valueFrom') === undefined ? variable.text('value') : 'from-a-secret'];
     });
     expect(new Set(environment.map(([name]) => name)).size).toBe(environment.length);
     return loadConfig(Object.fromEntries(environment));
   }
 
-  describe.each(VALUES)('the chart with the values %s', (values) => {
+  describe.each(Object.entries(VALUES))('the chart with the values %s', (values, [mode, publicUrl]) => {
     it('has nothing that helm would warn of', async () => {
       expect(await lintChart(binaries.helm, values)).toContain('0 chart(s) failed');
     });
 
     it('has every role, and the set-up step', () => {
-      expect(pods(chart(values)).map(role).toSorted()).toEqual([...servedBy(values), 'migrate'].toSorted());
+      expect(pods(chart(values)).map(role).toSorted()).toEqual([...SERVED, 'migrate'].toSorted());
     });
 
     it('gives each process a configuration that it takes', async () => {
       for (const pod of pods(chart(values))) {
         const config = await configOf(pod);
-        if (role(pod) === 'gateway') expect([config.gateway.blobs.length, config.gateway.manifests.length, config.gateway.tokens.length, config.database.url]).toEqual([1, 1, values === 'filesystem' ? 0 : 1, undefined]);
+        if (role(pod) === 'gateway') expect([config.gateway.blobs.length, config.gateway.manifests.length, config.gateway.tokens.length, config.database.url]).toEqual([1, 1, 1, undefined]);
         else expect(config.database.url?.reveal()).toContain('postgresql://');
-        expect([config.auth.mode, config.publicUrl]).toEqual(values === 'filesystem' ? ['external', undefined] : ['tokens', expect.stringMatching(/^https:/)]);
-        if (config.auth.mode === 'tokens') expect([config.auth.tokens.keySecret === undefined, config.admin.password === undefined]).toEqual([role(pod) !== 'tokens', role(pod) !== 'migrate']);
+        expect([config.auth.mode, config.publicUrl, config.admin.password === undefined]).toEqual([mode, publicUrl, role(pod) !== 'migrate']);
+        if (config.auth.mode === 'tokens') expect([config.auth.tokens.keySecret === undefined, config.auth.tokens.keys === undefined]).toEqual([role(pod) !== 'tokens' || values === 'full', role(pod) !== 'tokens' || values !== 'full']);
         if (role(pod) !== 'migrate') expect(Number(pod.at('spec', 'terminationGracePeriodSeconds'))).toBeGreaterThan((config.shutdown.grace ?? 2) + config.shutdown.drainTimeout);
       }
     });
@@ -74,6 +86,8 @@ else {
         for (const variable of pod.list('spec', 'containers', 0, 'env')) {
           if (/PASSWORD|SECRET|DATABASE_URL/.test(variable.text('name'))) expect(variable.text('name')).toMatch(/_FILE$/);
         }
+        // public keys and authorities alone may stand in ConfigMaps
+        for (const volume of pod.list('spec', 'volumes').filter((one) => one.at('configMap') !== undefined)) expect(volume.text('name')).toMatch(/^(authorities|token-server)$/);
         const logins = JSON.stringify(pod.at('spec', 'volumes') ?? []).match(/waybill-postgres-\w+/g) ?? [];
         if (role(pod) === 'gateway') expect(logins).toEqual([]);
         else if (role(pod) !== 'migrate') expect(logins).toEqual([`waybill-postgres-${role(pod)}`]);
@@ -85,8 +99,10 @@ else {
       for (const pod of pods(chart(values))) {
         const mounts = pod.list('spec', 'containers', 0, 'volumeMounts').map((mount) => [mount.text('name'), mount.text('mountPath')]);
         expect(mounts.map(([name]) => name)).toEqual(pod.list('spec', 'volumes').map((volume) => volume.text('name')));
-        for (const variable of pod.list('spec', 'containers', 0, 'env').filter((one) => one.text('name').endsWith('_FILE'))) {
-          expect(mounts.filter(([, path]) => variable.text('value').startsWith(`${path}/`))).toHaveLength(1);
+        for (const variable of pod.list('spec', 'containers', 0, 'env').filter((one) => String(one.at('value')).startsWith(MOUNTED))) {
+          const [name, value] = [variable.text('name'), variable.text('value')];
+          const isNeeded = !OF_GUARDS.test(name) || ['blobs', 'manifests'].includes(role(pod));
+          expect([role(pod), name, mounts.filter(([, path]) => `${value}/`.startsWith(`${path}/`)).length]).toEqual([role(pod), name, isNeeded ? 1 : 0]);
         }
       }
     });
@@ -102,6 +118,8 @@ else {
         expect(container.at('args')).toEqual([role(pod)]);
         if (role(pod) === 'migrate') continue;
         const ports = container.list('ports').map((port) => port.text('name'));
+        const asksForCertificates = values === 'htpasswd' && role(pod) === 'gateway';
+        expect([container.text('readinessProbe', 'httpGet', 'port'), container.at('readinessProbe', 'httpGet', 'scheme') ?? 'HTTP']).toEqual([asksForCertificates ? 'metrics' : 'http', 'HTTP']);
         expect(['startup', 'liveness', 'readiness'].map((probe) => [container.text(`${probe}Probe`, 'httpGet', 'path'), ports.includes(container.text(`${probe}Probe`, 'httpGet', 'port'))])).toEqual([['/healthz', true], ['/healthz', true], ['/readyz', true]]);
       }
     });
@@ -155,6 +173,44 @@ else {
     expect(rules.filter(([, spec]) => spec.includes('5001') && spec.includes('monitoring')).map(([name]) => name)).toEqual(SERVED);
   });
 
+  it('lets those who check tokens to the server that has its keys, and whoever traces to the collector', async () => {
+    const further = ['auth.mode=external', 'auth.external.realm=https://auth.example/token', 'auth.external.issuer=a', 'auth.external.jwksUrl=https://auth.example:8443/keys', 'telemetry.endpoint=http://collector:4318/x'];
+    const ports = (of: readonly Manifest[], port: number): string[] => only(of, 'NetworkPolicy').filter((policy) => JSON.stringify(policy.at('spec', 'egress')).includes(`"port":${port},`)).map(({ name }) => name.replace('registry-waybill-', ''));
+    const manifests = await render('minimal', ...further);
+    expect([ports(manifests, 8443), ports(manifests, 4318)]).toEqual([['blobs', 'manifests'], SERVED]);
+    expect(ports(await render('minimal', ...further, 'networkPolicy.tokenServer.ports={9443}'), 9443)).toEqual(['blobs', 'manifests']);
+  });
+
+  it('passes certificates of clients on to whoever logs in by them, and to nobody else', async () => {
+    const certified = pods(chart('htpasswd')).map(async (pod) => {
+      const { auth, http } = await configOf(pod);
+      const login = auth.mode === 'htpasswd' ? auth.clientCertificates.login : 'none';
+      return [role(pod), login, http.trustClientCert, http.tls?.clientCerts] as const;
+    });
+    expect(Object.fromEntries((await Promise.all(certified)).map(([name, ...rest]) => [name, rest]))).toEqual({
+      gateway: ['none', false, 'require'], blobs: ['uri', true, undefined], manifests: ['uri', true, undefined], tokens: ['uri', true, undefined], relay: ['none', false, undefined], migrate: ['none', false, undefined],
+    });
+  });
+
+  it('speaks https at the gateways where they have a certificate, and is asked for its health by https', async () => {
+    const manifests = await render('minimal', 'gateway.tls.secret=registry-tls', 'ingress.enabled=true', 'ingress.host=registry.example');
+    const gateway = pods(manifests).find((pod) => role(pod) === 'gateway');
+    expect([gateway?.at('spec', 'containers', 0, 'readinessProbe', 'httpGet'), (await configOf(gateway ?? new Manifest({}))).http.tls]).toEqual([{ path: '/readyz', port: 'http', scheme: 'HTTPS' }, expect.objectContaining({ certFile: expect.stringContaining('/tls/tls.crt') })]);
+    expect(only(manifests, 'Service').find(({ name }) => name === 'registry-waybill')?.at('spec', 'ports', 0)).toMatchObject({ name: 'https', port: 443 });
+    expect(only(manifests, 'Ingress')[0]?.at('spec', 'rules', 0, 'http', 'paths', 0, 'backend', 'service', 'port')).toEqual({ name: 'https' });
+  });
+
+  it('lets the set-up step make the user of the bucket, with a login that nobody else has', () => {
+    const logins = pods(chart('full')).map((pod) => [role(pod), /"minio-admin"/.test(JSON.stringify(pod.at('spec'))), /"minio"/.test(JSON.stringify(pod.at('spec')))]);
+    expect(logins.filter(([, admin, user]) => admin || user)).toEqual([['blobs', false, true], ['migrate', true, true]]);
+  });
+
+  it('without authentication only where that is said twice, and then without a token service', async () => {
+    const manifests = await render('minimal', 'auth.mode=none', 'auth.allowUnauthenticatedNetwork=true');
+    expect(pods(manifests).map(role)).not.toContain('tokens');
+    for (const pod of pods(manifests)) expect((await configOf(pod)).auth).toMatchObject({ mode: 'none', allowUnauthenticatedNetwork: true });
+  });
+
   it('takes the alert rules of deploy/observability as they are', async () => {
     const [rule] = only(await renderChart(binaries.helm, 'minimal', ['--set', 'prometheusRule.enabled=true', '--set-file', 'prometheusRule.rules=deploy/observability/alerts.yml']), 'PrometheusRule');
     expect(rule?.at('spec')).toEqual(parse(readFileSync('deploy/observability/alerts.yml', 'utf8')));
@@ -190,6 +246,20 @@ else {
     ['a rule without rules', 'prometheusRule.enabled=true', 'rules'],
     ['tokens for no address', 'auth.publicUrl=', 'auth.publicUrl'],
     ['an address with a path', 'auth.publicUrl=https://registry.example/x', 'publicUrl'],
+    ['an external server without an issuer', 'auth.mode=external,auth.external.realm=https://auth.example/token,auth.external.jwks=keys', 'issuer'],
+    ['tokens with keys of no place', 'auth.mode=external,auth.external.realm=https://auth.example/token,auth.external.issuer=a', '0 of auth.external'],
+    ['tokens with keys of two places', 'auth.mode=external,auth.external.realm=https://auth.example/token,auth.external.issuer=a,auth.external.jwks=k,auth.external.certificates=c', '2 of auth.external'],
+    ['tokens of a server for no address', 'auth.publicUrl=,auth.mode=external,auth.external.realm=https://auth.example/token,auth.external.issuer=a,auth.external.jwks=k', 'auth.publicUrl'],
+    ['a file of users that is nowhere', 'auth.mode=htpasswd', 'htpasswd'],
+    ['nobody asked to log in, without a word', 'auth.mode=none', 'allowUnauthenticatedNetwork'],
+    ['a mode that is none', 'auth.mode=settings', 'mode'],
+    ['certificates that get nowhere', 'auth.clientCertificates.login=uri', 'no certificate of a client gets to a gateway'],
+    ['certificates beside an external server', 'auth.clientCertificates.login=uri,auth.mode=external,auth.external.realm=https://auth.example/token,auth.external.issuer=a,auth.external.jwks=k', 'auth.mode is external'],
+    ['certificates that whoever reaches a service could forge', `${CERTIFIED},networkPolicy.enabled=false`, 'networkPolicy.enabled is false'],
+    ['certificates that pass by the gateways', `${CERTIFIED},ingress.enabled=true,ingress.host=a.example,ingress.blobsPath=/v2`, 'blobsPath'],
+    ['certificates by the word of nobody in particular', 'gateway.trustClientCert=true', 'trustedProxies is empty'],
+    ['certificates of an unknown authority', 'gateway.tls.secret=t,gateway.tls.clientCerts=request', 'clientCaSecret'],
+    ['a prefix of no login', 'auth.clientCertificates.prefix=x', 'login is none'],
     ['a key secret as a setting', 'tokens.settings.WAYBILL_AUTH_TOKENS_KEY_SECRET=x', 'WAYBILL_AUTH_TOKENS_KEY_SECRET'],
     ['a tag that is none', 'image.tag=a:b', 'tag'],
     ['one session', 'database.poolSize=1', 'poolSize'],

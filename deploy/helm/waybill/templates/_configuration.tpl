@@ -24,16 +24,17 @@
     {{- range include "waybill.services" .root | fromYamlArray }}{{ $_ := set $env (printf "WAYBILL_SETUP_PASSWORDS_%s_FILE" (upper .)) (printf "%s/passwords/%s" $files .) }}{{ end }}
   {{- end }}
 {{- end }}
-{{- if eq $v.auth.mode "tokens" }}
-  {{- $env = merge $env (dict "WAYBILL_AUTH_MODE" "tokens" "WAYBILL_PUBLIC_URL" (include "waybill.publicUrl" .root)) }}
-  {{- if eq $role "gateway" }}{{ $_ := set $env "WAYBILL_GATEWAY_TOKENS" (printf "%s-tokens:5000" $name) }}{{ end }}
-  {{- if eq $role "tokens" }}{{ $_ := set $env "WAYBILL_AUTH_TOKENS_KEY_SECRET_FILE" (printf "%s/tokens/keySecret" $files) }}{{ end }}
-  {{- if eq $role "migrate" }}{{ $_ := set $env "WAYBILL_ADMIN_PASSWORD_FILE" (printf "%s/tokens/adminPassword" $files) }}{{ end }}
+{{- $env = merge $env (include "waybill.authEnvironment" . | fromYaml) }}
+{{- if and $v.telemetry.endpoint (ne $role "migrate") }}
+  {{- $_ := set $env "WAYBILL_TELEMETRY_ENDPOINT" $v.telemetry.endpoint }}
+  {{- if $v.telemetry.secret }}{{ $_ := set $env "WAYBILL_TELEMETRY_HEADERS_FILE" (printf "%s/telemetry/headers" $files) }}{{ end }}
 {{- end }}
+{{- if $v.authorities.configMap }}{{ $_ := set $env "NODE_EXTRA_CA_CERTS" (printf "%s/authorities/ca.crt" $files) }}{{ end }}
 {{- if include "waybill.usesStorage" . }}
   {{- if eq $v.storage.driver "s3" }}
     {{- $env = merge $env (dict "WAYBILL_STORAGE_DRIVER" "s3" "WAYBILL_STORAGE_ENDPOINT" $v.storage.s3.endpoint "WAYBILL_STORAGE_REGION" $v.storage.s3.region "WAYBILL_STORAGE_BUCKET" $v.storage.s3.bucket "WAYBILL_STORAGE_STYLE" $v.storage.s3.style "WAYBILL_STORAGE_SECRET_KEY_FILE" (printf "%s/storage/secretKey" $files)) }}
     {{- with $v.storage.s3.prefix }}{{ $_ := set $env "WAYBILL_STORAGE_PREFIX" . }}{{ end }}
+    {{- if include "waybill.makesBucketUser" . }}{{ $_ := set $env "WAYBILL_SETUP_BUCKET_USER_SECRET_KEY_FILE" (printf "%s/bucket-user/secretKey" $files) }}{{ end }}
   {{- else }}
     {{- $env = merge $env (dict "WAYBILL_STORAGE_DRIVER" "filesystem" "WAYBILL_STORAGE_ROOT" "/blobs") }}
   {{- end }}
@@ -56,6 +57,10 @@
 {{- /* no secrets, but they stand beside one */}}
 {{- if and (include "waybill.usesStorage" .) (eq $v.storage.driver "s3") }}
 - name: WAYBILL_STORAGE_ACCESS_KEY
+  valueFrom: { secretKeyRef: { name: {{ include "waybill.storageSecret" . }}, key: accessKey } }
+{{- end }}
+{{- if include "waybill.makesBucketUser" . }}
+- name: WAYBILL_SETUP_BUCKET_USER_ACCESS_KEY
   valueFrom: { secretKeyRef: { name: {{ $v.storage.s3.secret }}, key: accessKey } }
 {{- end }}
 {{- if and (include "waybill.usesKafka" .) (ne $v.kafka.sasl.mechanism "none") }}
@@ -80,15 +85,23 @@
       - secret: { name: {{ index $v.database.secrets . }}, items: [{ key: password, path: {{ . }} }] }
       {{- end }}
 {{- end }}
-{{- if and (eq $v.auth.mode "tokens") (has .role (list "tokens" "migrate")) }}
-{{- $key := ternary "keySecret" "adminPassword" (eq .role "tokens") }}
-- name: tokens
-  secret: { secretName: {{ $v.auth.secret }}, defaultMode: 0440, items: [{ key: {{ $key }}, path: {{ $key }} }] }
+{{- include "waybill.authVolumes" . }}
+{{- if and $v.telemetry.endpoint $v.telemetry.secret (ne .role "migrate") }}
+- name: telemetry
+  secret: { secretName: {{ $v.telemetry.secret }}, defaultMode: 0440, items: [{ key: headers, path: headers }] }
+{{- end }}
+{{- if $v.authorities.configMap }}
+- name: authorities
+  configMap: { name: {{ $v.authorities.configMap }}, items: [{ key: ca.crt, path: ca.crt }] }
 {{- end }}
 {{- if include "waybill.usesStorage" . }}
 {{- if eq $v.storage.driver "s3" }}
 - name: storage
+  secret: { secretName: {{ include "waybill.storageSecret" . }}, defaultMode: 0440, items: [{ key: secretKey, path: secretKey }] }
+{{- if include "waybill.makesBucketUser" . }}
+- name: bucket-user
   secret: { secretName: {{ $v.storage.s3.secret }}, defaultMode: 0440, items: [{ key: secretKey, path: secretKey }] }
+{{- end }}
 {{- else }}
 - name: blobs
   persistentVolumeClaim: { claimName: {{ include "waybill.claim" .root }} }

@@ -26,11 +26,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- with .Values.image }}{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
 {{- end }}
 
-{{/* Where users find the registry: what tokens are for. */}}
+{{/* Where users find the registry: what tokens are for. Nothing where it is not known and no token is for it. */}}
 {{- define "waybill.publicUrl" -}}
 {{- if .Values.auth.publicUrl }}{{ .Values.auth.publicUrl }}
 {{- else if .Values.ingress.enabled }}http{{ if .Values.ingress.tlsSecret }}s{{ end }}://{{ .Values.ingress.host }}
-{{- else }}{{ fail "auth.publicUrl is missing; expected where users find the registry, such as https://registry.example.com, because tokens are for it" }}
+{{- else if or (eq .Values.auth.mode "tokens") (and (eq .Values.auth.mode "external") (not .Values.auth.external.service)) }}{{ fail "auth.publicUrl is missing; expected where users find the registry, such as https://registry.example.com, because tokens are for it" }}
 {{- end }}
 {{- end }}
 
@@ -40,10 +40,18 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{/* The roles that run, and those of them that log in to the database. */}}
 {{- define "waybill.roles" -}}[gateway, {{ include "waybill.services" . | trimPrefix "[" }}{{- end }}
-{{- define "waybill.services" -}}[blobs, manifests, relay{{ if eq .Values.auth.mode "tokens" }}, tokens{{ end }}]{{- end }}
+{{- define "waybill.services" -}}[blobs, manifests, relay{{ if ne .Values.auth.mode "none" }}, tokens{{ end }}]{{- end }}
 
 {{/* What a role has to do with: yes, or nothing. */}}
 {{- define "waybill.usesStorage" -}}{{ if or (eq .role "blobs") (and (eq .role "migrate") (eq .root.Values.storage.driver "s3")) }}yes{{ end }}{{- end }}
+{{/* In the set-up step the storage's login may be an administrator's, who makes that of blobs. */}}
+{{- define "waybill.makesBucketUser" -}}{{ if and (eq .role "migrate") (eq .root.Values.storage.driver "s3") .root.Values.storage.s3.ownerSecret }}yes{{ end }}{{- end }}
+{{- define "waybill.storageSecret" -}}{{ if include "waybill.makesBucketUser" . }}{{ .root.Values.storage.s3.ownerSecret }}{{ else }}{{ .root.Values.storage.s3.secret }}{{ end }}{{- end }}
+{{/* The port of the gateways' Service, and its name. */}}
+{{- define "waybill.port" -}}{{ .Values.gateway.service.port | default (ternary 443 80 (not (empty .Values.gateway.tls.secret))) }}{{- end }}
+{{- define "waybill.scheme" -}}{{ if .Values.gateway.tls.secret }}https{{ else }}http{{ end }}{{- end }}
+{{/* The port of a URL: (dict "url" "https://a.example/x"). */}}
+{{- define "waybill.portOf" -}}{{ $url := urlParse .url }}{{ regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) }}{{- end }}
 {{- define "waybill.usesKafka" -}}{{ if and .root.Values.kafka.brokers (or (eq .role "relay") (eq .role "migrate")) }}yes{{ end }}{{- end }}
 
 {{/* The pod of a role, of a Deployment as of the Job. */}}
@@ -105,9 +113,15 @@ containers:
       periodSeconds: 10
       timeoutSeconds: 5
       failureThreshold: 6
-    # on the port that is served: a pod is ready when that answers
+    # on the port that is served: a pod is ready when that answers, unless only who has a certificate is answered there
     readinessProbe:
+      {{- if ne .role "gateway" }}
       httpGet: { path: /readyz, port: http }
+      {{- else if eq .root.Values.gateway.tls.clientCerts "require" }}
+      httpGet: { path: /readyz, port: metrics }
+      {{- else }}
+      httpGet: { path: /readyz, port: http, scheme: {{ include "waybill.scheme" .root | upper }} }
+      {{- end }}
       periodSeconds: 2
       timeoutSeconds: 5
       failureThreshold: 2

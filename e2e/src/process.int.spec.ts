@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { blobFixture, digestOf, freePort, freshBytes, isRecord, openUpload, pushBlob, RegistryClient, RegistryProcess, RunningChild, startCommand, temporaryFolder } from '@waybill/testing';
+import { blobFixture, digestOf, freePort, freshBytes, isRecord, openUpload, pushBlob, RegistryClient, RegistryProcess, replaced, RunningChild, startCommand, temporaryFolder, workersOf } from '@waybill/testing';
 import { testDatabase } from '@waybill/testing/postgres';
 
 const workspace = fileURLToPath(new URL('../../', import.meta.url));
@@ -16,15 +16,6 @@ function start(environment: Readonly<Record<string, string>>): RunningChild {
     arguments: [...flags, join(workspace, 'apps', 'registry', 'dist', 'main.js')],
     environment: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...always, ...environment },
   });
-}
-
-/** Empty for a process that has just ended. */
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 describe('the process of the registry', () => {
@@ -140,22 +131,11 @@ describe('the process of the registry', () => {
   it('answers through several workers, and replaces one that dies', async () => {
     const registry = await RegistryProcess.start({ settings: { WAYBILL_HTTP_WORKERS: '2' } });
     const client = new RegistryClient(registry.baseUrl);
-    const workers = (): number[] => {
-      const children = `/proc/${registry.pid}/task/${registry.pid}/children`;
-      if (!existsSync(children)) throw new Error(`The registry ended with its worker.\n${registry.logs()}`);
-      return readFileSync(children, 'utf8').trim().split(' ').map(Number).filter((pid) => commandOf(pid).includes('main.js'));
-    };
-    const before = workers();
-    expect(before).toHaveLength(2);
+    const [dying = 0, ...others] = workersOf(registry);
+    expect(others).toHaveLength(1);
     for (let i = 0; i < 8; i++) await pushBlob(client, 'workers/app', blobFixture(freshBytes(1000)));
-    process.kill(before[0] ?? 0, 'SIGKILL');
-    // a process between fork and exec has its parent's name for a moment, and none for another: the pair has to stand for a while
-    const replaced = (): boolean => {
-      const now = workers();
-      return now.length === 2 && !now.includes(before[0] ?? 0);
-    };
-    for (let good = 0, tries = 0; good < 10 && tries < 400; tries++, await delay(50)) good = replaced() ? good + 1 : 0;
-    expect(replaced()).toBe(true);
+    process.kill(dying, 'SIGKILL');
+    await replaced(registry, dying, 2);
     const bytes = freshBytes(1000);
     await pushBlob(client, 'workers/app', blobFixture(bytes));
     expect((await fetch(`${registry.baseUrl}/v2/workers/app/blobs/${digestOf(bytes)}`)).status).toBe(200);

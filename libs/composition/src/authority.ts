@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Authority } from '@waybill/access';
+import { hostAndPort } from '@waybill/platform';
 import type { Config } from '@waybill/platform';
 import { isLoopback } from './open-network.js';
 
@@ -18,9 +19,8 @@ export interface OwnAuthority {
  * that the token endpoint has the same name, and to no other that a Host header may say.
  */
 export function ownAuthority({ publicUrl, http }: Pick<Config, 'publicUrl'> & { readonly http: Pick<Config['http'], 'address' | 'tls'> }): OwnAuthority {
-  const { host, port } = http.address;
   const scheme = http.tls === undefined ? 'http' : 'https';
-  const issuer = publicUrl ?? `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const issuer = publicUrl ?? `${scheme}://${hostAndPort(http.address)}`;
   const service = new URL(issuer).host;
   const usual: Authority = { realm: `${issuer}/token`, service };
   if (publicUrl !== undefined) return { issuer, service, of: () => usual };

@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { armFailpoint, bodyMemory, ConfigRefused, loadConfig, openLogger } from '@waybill/platform';
+import { armFailpoint, bodyMemory, ConfigRefused, hostAndPort, loadConfig, openLogger } from '@waybill/platform';
 import type { Config, Environment, Logger } from '@waybill/platform';
 import { openNetworkFaults } from './open-network.js';
 import { isRole, ROLES } from './roles.js';
@@ -76,7 +76,7 @@ function run(roles: Chosen, config: Config, logger: Logger): Promise<Running> {
 
 async function serving(starting: Promise<RunningProcess>): Promise<Running> {
   const { http, secret, close } = await starting;
-  return { secret, address: `${http.address.host.includes(':') ? `[${http.address.host}]` : http.address.host}:${http.address.port}`, close };
+  return { secret, address: hostAndPort(http.address), close };
 }
 
 function isGateway(roles: Chosen): roles is readonly ['gateway'] {

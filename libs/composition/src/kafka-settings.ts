@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { KafkaOptions, TopicOptions } from '@waybill/event-log/kafka';
+import { hostAndPort } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
 
 /** How the brokers are reached. Undefined where the configuration names none. Rejects where a file of `kafka.tls` cannot be read. */
@@ -8,7 +9,7 @@ export async function kafkaOptions({ kafka }: Config, logger?: Logger): Promise<
   if (brokers.length === 0) return undefined;
   const [ca, cert, key] = await Promise.all([pem('caFile', tls.caFile), pem('certFile', tls.certFile), pem('keyFile', tls.keyFile)]);
   return {
-    brokers: brokers.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`),
+    brokers: brokers.map(hostAndPort),
     clientId,
     tls: tls.enabled ? { ca, cert, key } : undefined,
     sasl: sasl.mechanism === 'none' ? undefined : { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password.reveal() },

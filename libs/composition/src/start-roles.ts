@@ -8,6 +8,7 @@ import type { Infrastructure } from './infrastructure.js';
 import { makeFirstAdmin } from './first-admin.js';
 import type { Gate } from './gate.js';
 import { limitEndpoint, limitGuard } from './limits.js';
+import { SHARES_ADDRESS } from './workers.js';
 import { openAudit } from './open-audit.js';
 import { gaugeRelay } from './open-relay.js';
 import { policyGuard } from './policy.js';
@@ -72,6 +73,7 @@ async function serve(roles: readonly Role[], config: Config, infrastructure: Inf
     handlers: sealer === undefined ? handlers : wakeSealer(handlers, () => sealer.poke()),
     guard: limitGuard(both(access.guard, policyGuard(config.registry)), config.limits, trusted),
     address: config.http.address,
+    shared: cluster.isWorker && SHARES_ADDRESS,
     tls: config.http.tls,
     metricsAddress: config.metrics.address,
     limits: limitsOf(config),

@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import type { Worker } from 'node:cluster';
 import { once } from 'node:events';
-import { PgDatabase } from '@waybill/platform';
+import { hostAndPort, PgDatabase, probeAddress } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
 import type { Running } from './bootstrap.js';
 import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
@@ -12,18 +12,30 @@ import type { Role } from './roles.js';
 /** Milliseconds before a worker that died is replaced: a fault that comes back at once must not become a loop. */
 const REPLACE_AFTER = 500;
 
+/** Milliseconds. */
+const TELL_AGAIN = 1000;
+
 /**
- * Several processes on one log behind one address: this one owns the database server and starts the others, which share the listening
- * socket. Worker n serves its own metrics at the port of metrics.address + n - 1.
+ * Whether each worker listens for itself (SO_REUSEPORT) and the system deals out connections. Elsewhere this process accepts them and hands them on, and what it
+ * had handed to a worker that was killed stays open, answered by nobody.
+ */
+export const SHARES_ADDRESS = process.platform === 'linux';
+
+/**
+ * Several processes on one log behind one address: this one owns the database server and starts the others, which listen on the same address. Worker n serves its
+ * own metrics at the port of metrics.address + n - 1.
  */
 export async function superviseWorkers(roles: readonly Role[], config: Config, logger: Logger): Promise<Running> {
   const server = await openDatabaseServer(config, logger);
   let stopping = false;
-  const { host, port } = config.metrics.address;
   // a worker reads the configuration as we did: what that says about the database may stand in a file, and a second source would contradict it
   const ownDatabase = config.database.url === undefined ? { WAYBILL_DATABASE_URL: server.url } : {};
+  const { host, port } = config.metrics.address;
+  let http = config.http.address;
   const start = (n: number): Worker => {
-    const worker = cluster.fork({ ...ownDatabase, WAYBILL_METRICS_ADDRESS: `${host.includes(':') ? `[${host}]` : host}:${port === 0 ? 0 : port + n}` });
+    const worker = cluster.fork({ ...ownDatabase, WAYBILL_HTTP_ADDRESS: hostAndPort(http), WAYBILL_METRICS_ADDRESS: hostAndPort({ host, port: port === 0 ? 0 : port + n }) });
+    // a message to a worker that is being killed fails here, and would end this process with the database server
+    worker.on('error', (err) => logger.warn({ worker: n + 1, err }, 'a worker cannot be told anything'));
     worker.on('exit', (code, signal) => {
       if (stopping) return;
       logger.error({ worker: n + 1, code, signal }, 'a worker ended; another takes its place');
@@ -34,14 +46,11 @@ export async function superviseWorkers(roles: readonly Role[], config: Config, l
   const close = async (): Promise<void> => {
     stopping = true;
     const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
-    await Promise.all(workers.map((worker) => {
-      const ended = once(worker, 'exit');
-      worker.process.kill('SIGTERM');
-      return ended;
-    }));
+    await Promise.all(workers.map(end));
     await server.stop();
   };
   try {
+    http = await probeAddress(http);
     await prepareSchema(roles, server.url, logger);
     const secret = await prepare(roles, config, server.url, logger);
     const workers = Array.from({ length: config.http.workers }, (_, n) => start(n));
@@ -51,6 +60,15 @@ export async function superviseWorkers(roles: readonly Role[], config: Config, l
     await close();
     throw error;
   }
+}
+
+/** A signal that comes some milliseconds after the fork is lost at times, before the program is there to hear it: it is told again, which does nothing to one that heard. */
+async function end(worker: Worker): Promise<void> {
+  const ended = once(worker, 'exit');
+  worker.process.kill('SIGTERM');
+  const again = setInterval(() => worker.process.kill('SIGTERM'), TELL_AGAIN);
+  await ended;
+  clearInterval(again);
 }
 
 /** What is done once, before any worker. Gives the password of a user admin that it made. */

@@ -67,7 +67,8 @@ export class RunningChild {
     while (!(await ready().catch(() => false))) {
       if (!this.running) throw new Error(`${this.options.command} ended with ${this.#child.exitCode ?? this.#child.signalCode} before it was ready.\n${this.#output}`);
       if (Date.now() > end) throw new Error(`${this.options.command} was not ready within ${seconds} s.\n${this.#output}`);
-      await delay(25);
+      // of a machine that is busy, asking all the time takes what the program needs to start
+      await delay(Math.min(250, 25 + (Date.now() - end + seconds * 1000) / 20));
     }
   }
 }

@@ -27,3 +27,4 @@ export { startCommand, type StartCommand } from './start-command.js';
 export { rankDifference, timeTells, type TimedPair, type TimedTry, type TimeVerdict } from './timing.js';
 export { TraceCollector, type CollectedSpan } from './trace-collector.js';
 export { temporaryFolder, type TemporaryFolder } from './temporary-folder.js';
+export { replaced, workersOf } from './workers-of.js';

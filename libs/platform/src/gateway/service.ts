@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import type { Address } from '../config/config-values.js';
+import { hostAndPort } from '../host-and-port.js';
 import { probe } from './probe.js';
 import type { ReplicaState } from './probe.js';
 import { ReplicaPool } from './replica-pool.js';
@@ -182,6 +183,6 @@ async function resolve({ host, port }: Address): Promise<ReplicaAddress[] | unde
   return addresses?.map(({ address }) => ({ host: address, port }));
 }
 
-function originOf({ host, port }: ReplicaAddress): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+function originOf(address: ReplicaAddress): string {
+  return `http://${hostAndPort(address)}`;
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
 import { RegistryError } from '@waybill/oci';
@@ -42,6 +43,8 @@ export interface HttpOptions {
   /** Answered outside `/v2/`, before the controllers are asked; none unless given. */
   readonly endpoints?: readonly Endpoint[];
   readonly address: Address;
+  /** Other processes listen on the same address, each with a queue of connections of its own. Linux only. */
+  readonly shared?: boolean;
   /** Without it there is no second listener. */
   readonly metricsAddress?: Address;
   readonly limits?: Partial<HttpLimits>;
@@ -102,8 +105,8 @@ export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
     app = shell.app;
     front.setOther(shell.answer);
     const { metricsServer } = front;
-    const metricsAddress = metricsServer && options.metricsAddress ? await listen(metricsServer, options.metricsAddress, 'metrics.address') : undefined;
-    const address = await listen(front.http.server, options.address, 'http.address');
+    const metricsAddress = metricsServer && options.metricsAddress ? await listen(metricsServer, { ...options.metricsAddress, key: 'metrics.address' }) : undefined;
+    const address = await listen(front.http.server, { ...options.address, key: 'http.address', shared: options.shared });
     let closed: Promise<void> | undefined;
     return { app, address, metricsAddress, close: () => (closed ??= stop(front, shell.app, options)) };
   } catch (error) {
@@ -213,8 +216,21 @@ function refuseSameAddress({ address, metricsAddress }: HttpOptions): void {
 
 const ANY_HOST = new Set(['0.0.0.0', '::']);
 
-async function listen(server: Server, { host, port }: Address, key: string): Promise<Address> {
-  server.listen({ host, port });
+/**
+ * Whether `http.address` can be had, for a process that starts others to listen there: of several that share an address, the system refuses none. Gives
+ * it with the port that the system chose. Throws AddressRefused.
+ */
+export async function probeAddress(address: Address): Promise<Address> {
+  const server = createServer();
+  const found = await listen(server, { ...address, key: 'http.address' });
+  server.close();
+  await once(server, 'close');
+  return found;
+}
+
+async function listen(server: Server, { host, port, key, shared = false }: Address & { readonly key: string; readonly shared?: boolean | undefined }): Promise<Address> {
+  // a worker that is not exclusive asks the first process to listen for it
+  server.listen({ host, port, ...(shared ? { exclusive: true, reusePort: true } : {}) });
   try {
     await once(server, 'listening');
   } catch (error) {

@@ -1,4 +1,5 @@
 import { errorCode } from '../error-code.js';
+import { hostAndPort } from '../host-and-port.js';
 import { sqlState } from './postgres-errors.js';
 
 /** A server that a program needs to start gives it no session. The message names where and why, never the user or the password. */
@@ -23,7 +24,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 
 /** @param at where the session was to be; a host that is a folder holds a socket. @param error of the driver */
 export function unreachable(at: { readonly host: string; readonly port: number }, error: unknown): DatabaseUnreachable {
-  const place = at.host.startsWith('/') ? `${at.host}/.s.PGSQL.${at.port}` : `${at.host.includes(':') ? `[${at.host}]` : at.host}:${at.port}`;
+  const place = at.host.startsWith('/') ? `${at.host}/.s.PGSQL.${at.port}` : hostAndPort(at);
   const code = sqlState(error) ?? errorCode(error);
   const known = code === undefined ? undefined : REASONS.get(code);
   const said = error instanceof Error && error.message !== '' ? error.message : String(error);

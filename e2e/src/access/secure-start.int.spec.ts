@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { RegistryProcess, temporaryFolder, type TemporaryFolder } from '@waybill/testing';
 import { ADMIN_PASSWORD } from './secured-registry.js';
 import { TokenClient } from './token-client.js';
@@ -45,6 +46,8 @@ describe('npm start -- --secure', () => {
 
   it('makes one admin and one key where several workers begin', async () => {
     const { baseUrl, logs } = await start({ WAYBILL_HTTP_WORKERS: '3' });
+    // the first worker answers before the last one does, and the lines for a person come after that
+    for (let tries = 0; tries < 400 && !logs.call(registry).includes('Push an image'); tries += 1) await delay(50);
     expect(logs.call(registry).match(new RegExp(SHOWN, 'g'))).toHaveLength(1);
     const secret = SHOWN.exec(logs.call(registry))?.[1] ?? '';
     const client = new TokenClient(baseUrl);

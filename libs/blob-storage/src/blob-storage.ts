@@ -74,6 +74,11 @@ export abstract class BlobWriter {
   /** Bytes taken so far. */
   abstract readonly size: number;
 
+  /** Asked once the latest chunk needs no waiting any more: whether it may still be needed. False: its memory is its owner's again. */
+  get keepsChunks(): boolean {
+    return true;
+  }
+
   /**
    * Takes a chunk, which must not be changed afterwards. A returned promise asks the caller to wait before the next chunk;
    * undefined says go on. After a rejection, StorageFull among them, only `cancel` may follow, and nothing of the object is left unless

@@ -16,6 +16,10 @@ export class CheckedWriter extends BlobWriter {
     return this.inner.size;
   }
 
+  override get keepsChunks(): boolean {
+    return this.inner.keepsChunks;
+  }
+
   override write(chunk: Buffer): Promise<void> | undefined {
     if (this.ended) return Promise.reject(this.afterEnd());
     if (this.announced !== undefined && this.inner.size + chunk.length > this.announced) {

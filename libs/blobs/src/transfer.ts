@@ -1,7 +1,7 @@
 import type { Hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { BlobWriter } from '@waybill/blob-storage';
-import { countChunk } from '@waybill/platform';
+import { countChunk, freeChunk } from '@waybill/platform';
 
 /** How a body ended: at its end, or with the client gone before it. */
 export type TransferEnd = 'complete' | 'aborted';
@@ -40,14 +40,18 @@ function moveRest(source: IncomingMessage, writer: BlobWriter, hash: Hash | unde
     const take = (chunk: Buffer): void => {
       hash?.update(chunk);
       waiting = writer.write(chunk);
-      countChunk(chunk.length);
-      if (waiting === undefined) return;
+      if (waiting === undefined) return letGo(chunk);
       source.pause();
       waiting.then(() => {
         waiting = undefined;
+        letGo(chunk);
         if (ended === undefined) source.resume();
         else settle();
       }, fail);
+    };
+    const letGo = (chunk: Buffer): void => {
+      if (writer.keepsChunks) countChunk(chunk.length);
+      else freeChunk(chunk);
     };
     const complete = (): void => finish('complete');
     // 'close' follows 'end' on a whole body; without it the client went away. 'error' (ECONNRESET) says the same.

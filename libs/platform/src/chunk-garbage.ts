@@ -17,3 +17,13 @@ export function countChunk(bytes: number): void {
   passed = 0;
   globalThis.gc?.({ type: 'minor', execution: 'sync' });
 }
+
+/**
+ * Frees the memory of a chunk now, and not with a scavenge: the next one gets the same 64 KiB while they are in the processor's cache. Nobody may
+ * use the chunk afterwards: it has no bytes any more. A chunk that shares its memory with others is counted instead.
+ */
+export function freeChunk(chunk: Buffer): void {
+  const { buffer } = chunk;
+  if ('transfer' in buffer && buffer.byteLength === chunk.length) buffer.transfer(0);
+  else countChunk(chunk.length);
+}

@@ -2,7 +2,7 @@ export { hasBody } from './http/has-body.js';
 export { bodyMemory, processMemory } from './http/body-memory.js';
 export { readBody, withBody } from './http/read-body.js';
 export { ByteCache } from './byte-cache.js';
-export { countChunk } from './chunk-garbage.js';
+export { countChunk, freeChunk } from './chunk-garbage.js';
 export { isNotModified, namesDigest } from './http/conditional.js';
 export { Gateway } from './gateway/gateway.js';
 export type { ForwardTo } from './gateway/gateway.js';

@@ -60,6 +60,17 @@ describe('the filesystem storage', () => {
     await folder.remove();
   });
 
+  it('keeps no chunk of a large file once it writes past the page cache', async () => {
+    const writer = storage.create(newStorageKey());
+    const kept: boolean[] = [];
+    for (let i = 0; i < 12; i++) {
+      await writer.write(bytesOf(MiB));
+      kept.push(writer.keepsChunks);
+    }
+    expect([kept[0], kept.at(-1)]).toEqual([true, false]);
+    await writer.cancel();
+  });
+
   it('holds no more than a small body in memory for a client that is silent', async () => {
     const key = newStorageKey();
     const writer = storage.create(key);

@@ -62,6 +62,10 @@ export class FilesystemWriter extends BlobWriter {
     return this.taken;
   }
 
+  override get keepsChunks(): boolean {
+    return this.direct === undefined || this.gathered.length > 0 || this.writing !== undefined;
+  }
+
   override write(chunk: Buffer): Promise<void> | undefined {
     if (this.state !== 'open') return Promise.reject(this.refusal());
     if (chunk.length === 0) return undefined;

@@ -102,6 +102,18 @@ function describeObjects({ storage, key, suite }: Context): void {
     expect((await readAll(storage(), name)).equals(bytes)).toBe(true);
   });
 
+  it.each([1000, 48 * KiB, 3 * MiB])('a chunk of %i bytes that the writer does not keep may be overwritten', async (size) => {
+    const [name, bytes] = [key(), bytesOf(Math.min(size * 1000, 20 * MiB + 5))];
+    const writer = storage().create(name);
+    for (let from = 0; from < bytes.length; from += size) {
+      const chunk = Buffer.from(bytes.subarray(from, from + size));
+      await writer.write(chunk);
+      if (!writer.keepsChunks) chunk.fill(0);
+    }
+    await writer.commit();
+    expect((await readAll(storage(), name)).equals(bytes)).toBe(true);
+  });
+
   it('the size of a writer is what it took', async () => {
     const writer = storage().create(key());
     expect(writer.size).toBe(0);

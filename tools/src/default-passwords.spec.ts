@@ -29,7 +29,7 @@ describe('CVE-2026-4404: there is no password of the admin that everybody knows'
     expect(passwordsIn(parse(read(...chart, 'values.yaml')))).toEqual([]);
     for (const file of readdirSync(join(root, ...chart, 'templates'))) {
       const text = read(...chart, 'templates', file);
-      expect([file, text.match(new RegExp(`${ADMIN}\\w*`, 'g')) ?? []]).toEqual([file, file === '_configuration.tpl' ? [`${ADMIN}_FILE`] : []]);
+      expect([file, text.match(new RegExp(`${ADMIN}\\w*`, 'g')) ?? []]).toEqual([file, file === '_auth.tpl' ? [`${ADMIN}_FILE`] : []]);
       expect([file, /kind: Secret$/m.test(text)]).toEqual([file, false]);
     }
   });

@@ -121,7 +121,7 @@ function nameActor(exchange: Exchange, { claims }: VerifiedToken, { actors }: Sc
   const { caller } = exchange;
   if (caller.kind !== 'external' && caller.kind !== 'htpasswd') return undefined;
   const ref = actors.refOf(caller.kind, claims.sub);
-  if (ref instanceof Promise) return ref.then((actor) => void (exchange.caller = { ...caller, actor }));
+  if (typeof ref !== 'string') return ref.then((actor) => void (exchange.caller = { ...caller, actor }));
   exchange.caller = { ...caller, actor: ref };
 }
 

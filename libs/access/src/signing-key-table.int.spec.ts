@@ -34,6 +34,11 @@ describe('the signing keys of all replicas', () => {
     expect((await states()).map((line) => line.split(' ')[1])).toEqual(['active', 'next']);
   });
 
+  it('of replicas that have the same key in a file, and begin at the same moment, none is refused', async () => {
+    await Promise.all(Array.from({ length: 8 }, () => table.add(key('k1'))));
+    expect(await states()).toEqual(['k1 active']);
+  });
+
   it('a rotation keeps the old key published for as long as it is told, and two at a time are one', async () => {
     for (const kid of ['k1', 'k2']) await table.add(key(kid));
     await Promise.all([table.rotate('k1', 60_000), table.rotate('k1', 60_000)]);

@@ -36,12 +36,14 @@ export class SigningKeyTable {
     return rows.map((row) => ({ ...row, activatedAt: row.activatedAt ?? undefined }));
   }
 
-  /** The first key becomes `active`, another `next`; nothing where there is a next one already. @throws DependencyUnavailable; Error for a person, where it was retired before */
+  /** The first key becomes `active`, another `next`; nothing where there is a next one already, or where it is published. @throws DependencyUnavailable; Error for a person, where it was retired before */
   async add({ kid, publicKey, sealed }: Pick<SigningKeyRow, 'kid' | 'publicKey' | 'sealed'>, alg = 'ES256'): Promise<void> {
     try {
       await this.database.sql(ADD, [kid, alg, JSON.stringify(publicKey), sealed, META]);
     } catch (error) {
       const state = sqlState(error);
+      // two replicas with the same file may begin to publish it at the same moment
+      if (state === UNIQUE && (await this.all()).some((row) => row.kid === kid)) return;
       if (state === UNIQUE) throw new Error(`the signing key ${kid} was taken out of use before, and is not published again; make a new one`, { cause: error });
       if (state !== 'WB422') throw error;
     }

@@ -90,6 +90,26 @@ describe('a personal token that was made through another one', () => {
     await at.database.sql(`UPDATE access.credential SET expires_at = $2 WHERE credential_id = $1`, [maker.id, end]);
   });
 
+  it('does not keep the one that it was made through from its revocation, however many there were', async () => {
+    const maker = await make('maker of many');
+    const child = await make('child', maker);
+    // as they are after an afternoon of making such as end at once: more than can be revoked within the five seconds of a statement
+    await at.database.transaction((sql) => sql(`INSERT INTO access.credential (credential_id, principal_id, kind, name, hash, maker, expires_at, revoked_at)
+      SELECT gen_random_uuid(), $1, 'personal', 'many', sha256(('many' || n)::bytea), $2, CASE WHEN n % 2 = 0 THEN now() END, CASE WHEN n % 2 = 1 THEN now() END FROM generate_series(1, 40000) n`, [alice, maker.id]));
+    try {
+      expect(await at.credentials.revoke(ORDER, alice, maker.id)).toMatchObject({ tookAlong: 1 });
+      expect(await live([maker, child])).toEqual([false, false]);
+    } finally {
+      await at.database.sql(`DELETE FROM access.credential WHERE name = 'many'`);
+    }
+  });
+
+  it('is found by an index, and so are its refresh tokens: others have hundreds of thousands', async () => {
+    const plans = async (text: string): Promise<string> => JSON.stringify(await at.database.sql(`EXPLAIN ${text}`, [alice]));
+    expect(await plans('DELETE FROM access.refresh_token r WHERE r.credential_id = $1')).toContain('refresh_token_credential');
+    expect(await plans(`SELECT 1 FROM access.credential c WHERE c.maker = $1 AND c.revoked_at IS NULL AND coalesce(c.expires_at, 'infinity'::timestamptz) > now()`)).toMatch(/Index Cond[^)]*maker[^"]*expires_at/);
+  });
+
   it('is not made through one that was revoked a moment ago, nor for somebody else', async () => {
     const gone = await make('gone');
     await at.credentials.revoke(ORDER, alice, gone.id);

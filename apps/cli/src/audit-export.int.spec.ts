@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -96,6 +96,15 @@ describe('waybill audit export', () => {
     const result = await run('--output', file);
     expect([result.exit, result.stderr]).toEqual([exit, expect.stringContaining(said)]);
     expect([await readFile(file, 'utf8'), await readdir(folder.path)]).toEqual(['of before', ['audit.jsonl']]);
+  });
+
+  it('does not take the place of a device, whatever leads to it, nor of a folder', async () => {
+    answer = lines([end]);
+    const link = join(folder.path, 'stdout');
+    await symlink('/dev/null', link);
+    expect(await run('--output', link)).toMatchObject({ exit: 2, stderr: expect.stringContaining('is no file') });
+    expect(await run('--output', folder.path)).toMatchObject({ exit: 2, stderr: expect.stringContaining('is a folder') });
+    expect([await readdir(folder.path), await readlink(link)]).toEqual([['stdout'], '/dev/null']);
   });
 
   it('does not write into a folder that is not there', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { CONNECTING } from '../asking-command.js';
 import { checkedLines } from '../audit-chain.js';
 import type { Command, Option } from '../command.js';
@@ -34,6 +34,7 @@ export const AUDIT_EXPORT_COMMAND: Command = {
 
 /** Beside its name, until all of it is on the disk. @throws CommandFailed */
 async function writeFile({ terminal }: Session, file: string, lines: AsyncIterable<string>): Promise<void> {
+  await refuseDevice(file);
   const next = `${file}.${randomUUID()}`;
   const counted = { lines: 0 };
   try {
@@ -51,6 +52,13 @@ async function writeFile({ terminal }: Session, file: string, lines: AsyncIterab
     throw error instanceof CommandFailed ? error : new CommandFailed('refused', `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
   }
   terminal.note(`${counted.lines} entries are in ${file}.`);
+}
+
+/** What takes the name of /dev/null or /dev/stdout takes it away from everybody. @throws CommandFailed */
+async function refuseDevice(file: string): Promise<void> {
+  const there = await stat(file).catch(() => undefined);   // where it cannot be looked at it cannot be written either, which is said then
+  if (there === undefined || there.isFile()) return;
+  throw new CommandFailed('usage', `${file} is ${there.isDirectory() ? 'a folder' : 'no file'}, and the export would take its place: name a file, or leave --output out to have it on stdout`);
 }
 
 async function* gathered(lines: AsyncIterable<string>, counted: { lines: number }): AsyncGenerator<string> {

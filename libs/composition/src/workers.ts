@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import type { Worker } from 'node:cluster';
 import { once } from 'node:events';
-import { hostAndPort, PgDatabase, probeAddress } from '@waybill/platform';
+import { claimAddress, hostAndPort, PgDatabase, probeAddress } from '@waybill/platform';
 import type { Config, Logger } from '@waybill/platform';
 import type { Running } from './bootstrap.js';
 import { openDatabaseServer, warnOfTooFewSessions } from './database-server.js';
@@ -32,6 +32,7 @@ export async function superviseWorkers(roles: readonly Role[], config: Config, l
   const ownDatabase = config.database.url === undefined ? { WAYBILL_DATABASE_URL: server.url } : {};
   const { host, port } = config.metrics.address;
   let http = config.http.address;
+  let letGo = (): void => undefined;
   const start = (n: number): Worker => {
     const worker = cluster.fork({ ...ownDatabase, WAYBILL_HTTP_ADDRESS: hostAndPort(http), WAYBILL_METRICS_ADDRESS: hostAndPort({ host, port: port === 0 ? 0 : port + n }) });
     // a message to a worker that is being killed fails here, and would end this process with the database server
@@ -47,10 +48,12 @@ export async function superviseWorkers(roles: readonly Role[], config: Config, l
     stopping = true;
     const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
     await Promise.all(workers.map(end));
+    letGo();
     await server.stop();
   };
   try {
     http = await probeAddress(http);
+    if (SHARES_ADDRESS) letGo = await claimAddress(http);
     await prepareSchema(roles, server.url, logger);
     const secret = await prepare(roles, config, server.url, logger);
     const workers = Array.from({ length: config.http.workers }, (_, n) => start(n));

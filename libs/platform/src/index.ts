@@ -44,6 +44,7 @@ export { DatabaseUnreachable } from './postgres/database-unreachable.js';
 export { grantNobody, grantServices, roleOf, SERVICES } from './postgres/service-roles.js';
 export type { Passwords, ServiceName } from './postgres/service-roles.js';
 export { repositoryMatcher } from './repository-globs.js';
+export { claimAddress } from './http/address-claim.js';
 export { AddressRefused, probeAddress, startHttp } from './http/start-http.js';
 export type { Address, HttpOptions, RunningHttp } from './http/start-http.js';
 export { RateLimit } from './http/rate-limit.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ConfigRefused, loadConfig, type Config } from '@waybill/platform';
 import { requireBinaries, temporaryFolder, type TemporaryFolder } from '@waybill/testing';
 import { parse } from 'yaml';
-import { lintChart, Manifest, renderChart } from './helm/chart.js';
+import { lintChart, Manifest, renderChart, renderCommand } from './helm/chart.js';
 
 /** What each says of who may do what, and where users find it. */
 const VALUES: Readonly<Record<string, readonly [mode: string, publicUrl: unknown]>> = {
@@ -161,8 +161,8 @@ else {
       }));
     expect(edges('ingress', 'from')).toEqual(['gateway anybody 5000', 'blobs gateway 5000', 'manifests gateway 5000', 'tokens gateway 5000']);
     expect(edges('egress', 'to').filter((edge) => !edge.endsWith(' 53,53'))).toEqual([
-      'gateway blobs 5000', 'gateway manifests 5000', 'gateway tokens 5000', 'blobs anybody 5432', 'blobs anybody 443,9000', 'manifests anybody 5432', 'relay anybody 5432', 'tokens anybody 5432',
-      'migrate anybody 5432', 'migrate anybody 443,9000',
+      'gateway blobs 5000', 'gateway manifests 5000', 'gateway tokens 5000', 'blobs anybody 5432', 'blobs anybody 443', 'manifests anybody 5432', 'relay anybody 5432', 'tokens anybody 5432',
+      'migrate anybody 5432', 'migrate anybody 443',
     ]);
     expect(policies.map((policy) => policy.at('spec', 'policyTypes'))).toEqual(policies.map(() => ['Ingress', 'Egress']));
   });
@@ -179,6 +179,19 @@ else {
     const manifests = await render('minimal', ...further);
     expect([ports(manifests, 8443), ports(manifests, 4318)]).toEqual([['blobs', 'manifests'], SERVED]);
     expect(ports(await render('minimal', ...further, 'networkPolicy.tokenServer.ports={9443}'), 9443)).toEqual(['blobs', 'manifests']);
+  });
+
+  it.each([
+    ['the bytes at the port of their endpoint', 'storage.s3.endpoint=https://s3.example', ['blobs 443', 'migrate 443']],
+    ['the bytes by plain http', 'storage.s3.endpoint=http://minio.storage.svc', ['blobs 80', 'migrate 80']],
+    ['the bytes at a port that is named', 'storage.s3.endpoint=http://minio:9000', ['blobs 9000', 'migrate 9000']],
+    ['the bytes behind other ports', 'networkPolicy.s3.ports={8333,9001}', ['blobs 8333,9001', 'migrate 8333,9001']],
+    ['Kafka at the ports of its brokers', 'storage.driver=filesystem,storage.filesystem.size=1Gi,kafka.brokers={a:9094,b:9094,c:19092}', ['relay 9094,19092', 'migrate 9094,19092']],
+    ['Kafka where its brokers send clients on', 'storage.driver=filesystem,storage.filesystem.size=1Gi,kafka.brokers={a:9094},networkPolicy.kafka.ports={9095}', ['relay 9095', 'migrate 9095']],
+  ])('lets whoever needs it reach %s', async (_what, set, reached) => {
+    const open = only(await render('minimal', set), 'NetworkPolicy').flatMap((policy) =>
+      policy.list('spec', 'egress').map((rule) => `${policy.name.replace('registry-waybill-', '')} ${rule.list('ports').map((port) => String(port.at('port'))).join(',')}`));
+    expect(open.filter((one) => !/ (53,53|5000|5432)$/.test(one))).toEqual(reached);
   });
 
   it('passes certificates of clients on to whoever logs in by them, and to nobody else', async () => {
@@ -220,6 +233,17 @@ else {
     const name = async (...set: string[]): Promise<string | undefined> => only(await render('minimal', ...set), 'Job')[0]?.name;
     const names = [await name(), await name(), await name('image.tag=0.2.0'), await name('migrate.settings.WAYBILL_SETUP_WAIT=1m'), await name('gateway.replicas=5')];
     expect(names.map((one) => names.indexOf(one))).toEqual([0, 0, 2, 3, 0]);
+  });
+
+  it('is installed by the command of docs/guides/scaling.md, and Prometheus gets to the metrics then', async () => {
+    const [command] = /^helm install [^]*?(?=^```$)/m.exec(readFileSync('docs/guides/scaling.md', 'utf8')) ?? [];
+    const manifests = await renderCommand(binaries.helm, command ?? '');
+    expect(only(manifests, 'PodMonitor')).toHaveLength(1);
+    expect(only(manifests, 'NetworkPolicy').filter((policy) => JSON.stringify(policy.at('spec', 'ingress')).includes('5001')).map(({ name }) => name.replace('registry-waybill-', ''))).toEqual(SERVED);
+  });
+
+  it('refuses a release whose name is none for a Service', async () => {
+    await expect(renderCommand(binaries.helm, 'helm install a.registry deploy/helm/waybill --values deploy/helm/waybill/ci/minimal-values.yaml')).rejects.toThrow(/the name of the release is a\.registry/);
   });
 
   it('a setting whose name is none does not get past this suite', async () => {

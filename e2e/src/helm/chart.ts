@@ -49,7 +49,17 @@ export class Manifest {
 /** Every manifest that the chart makes of a file in its folder `ci`. Rejects with what helm says where it refuses. */
 export async function renderChart(helm: string, values: string, further: readonly string[] = []): Promise<Manifest[]> {
   const { stdout } = await run(helm, ['template', 'registry', CHART, '--namespace', 'waybill', ...KUBERNETES, '--values', join(CHART, 'ci', `${values}-values.yaml`), ...further], { maxBuffer: 10_000_000 });
-  return parseAllDocuments(stdout).flatMap((document) => {
+  return manifestsOf(stdout);
+}
+
+/** Every manifest that a `helm install` of a guide would make, run in the checkout. Rejects with what helm says where it refuses. */
+export async function renderCommand(helm: string, command: string): Promise<Manifest[]> {
+  const { stdout } = await run('sh', ['-euc', `helm() { shift; "$HELM" template "$@" ${KUBERNETES.join(' ')}; }\n${command}`], { env: { ...process.env, HELM: helm }, maxBuffer: 10_000_000 });
+  return manifestsOf(stdout);
+}
+
+function manifestsOf(rendered: string): Manifest[] {
+  return parseAllDocuments(rendered).flatMap((document) => {
     if ('errors' in document && document.errors.length > 0) throw new Error(document.errors.map(String).join('\n'));
     const content: unknown = document.toJS();
     return content === null ? [] : [new Manifest(content)];

@@ -3,6 +3,9 @@
 {{- $v := .Values }}
 {{- $auth := $v.auth }}
 {{- $tls := $v.gateway.tls }}
+{{- if contains "." .Release.Name }}
+{{- fail (printf "the name of the release is %s; expected one without a dot, because the names of Services begin with it" .Release.Name) }}
+{{- end }}
 {{- if and (eq $auth.mode "none") (not $auth.allowUnauthenticatedNetwork) }}
 {{- fail "auth.mode is none: whoever reaches the gateways could push and delete; expected another mode, or auth.allowUnauthenticatedNetwork true where the network itself lets nobody else in" }}
 {{- end }}

@@ -213,6 +213,13 @@ else {
     expect(only(manifests, 'Ingress')[0]?.at('spec', 'rules', 0, 'http', 'paths', 0, 'backend', 'service', 'port')).toEqual({ name: 'https' });
   });
 
+  it('keeps the addresses of clients that come to the gateways themselves, where it is told so', async () => {
+    const policy = async (...set: readonly string[]): Promise<unknown> =>
+      only(await render('minimal', ...set), 'Service').find(({ name }) => name === 'registry-waybill')?.at('spec', 'externalTrafficPolicy');
+    expect(await policy('gateway.service.type=LoadBalancer')).toBeUndefined();
+    expect(await policy('gateway.service.type=LoadBalancer', 'gateway.service.externalTrafficPolicy=Local')).toBe('Local');
+  });
+
   it('lets the set-up step make the user of the bucket, with a login that nobody else has', () => {
     const logins = pods(chart('full')).map((pod) => [role(pod), /"minio-admin"/.test(JSON.stringify(pod.at('spec'))), /"minio"/.test(JSON.stringify(pod.at('spec')))]);
     expect(logins.filter(([, admin, user]) => admin || user)).toEqual([['blobs', false, true], ['migrate', true, true]]);
@@ -283,6 +290,7 @@ else {
     ['certificates that pass by the gateways', `${CERTIFIED},ingress.enabled=true,ingress.host=a.example,ingress.blobsPath=/v2`, 'blobsPath'],
     ['certificates by the word of nobody in particular', 'gateway.trustClientCert=true', 'trustedProxies is empty'],
     ['certificates of an unknown authority', 'gateway.tls.secret=t,gateway.tls.clientCerts=request', 'clientCaSecret'],
+    ['a policy for traffic from outside that does not come', 'gateway.service.externalTrafficPolicy=Local', 'gateway.service.type is ClusterIP'],
     ['a prefix of no login', 'auth.clientCertificates.prefix=x', 'login is none'],
     ['a key secret as a setting', 'tokens.settings.WAYBILL_AUTH_TOKENS_KEY_SECRET=x', 'WAYBILL_AUTH_TOKENS_KEY_SECRET'],
     ['a tag that is none', 'image.tag=a:b', 'tag'],

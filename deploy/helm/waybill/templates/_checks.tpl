@@ -18,6 +18,9 @@
 {{- if and (ne $tls.clientCerts "none") (not (and $tls.secret $tls.clientCaSecret)) }}
 {{- fail (printf "gateway.tls.clientCerts is %s, and gateway.tls.secret or gateway.tls.clientCaSecret is missing; expected both: the gateways are the end of TLS then, and have to know who signs the certificates of clients" $tls.clientCerts) }}
 {{- end }}
+{{- if and $v.gateway.service.externalTrafficPolicy (eq $v.gateway.service.type "ClusterIP") }}
+{{- fail (printf "gateway.service.externalTrafficPolicy is %s, and gateway.service.type is ClusterIP; expected LoadBalancer or NodePort, because nobody comes to it from outside" $v.gateway.service.externalTrafficPolicy) }}
+{{- end }}
 {{- if and $v.gateway.trustClientCert (not $v.gateway.trustedProxies) }}
 {{- fail "gateway.trustClientCert is true, and gateway.trustedProxies is empty; expected the networks of the proxies that forward the certificates of clients" }}
 {{- end }}

@@ -11,6 +11,8 @@ import { EMPTY_BUCKET } from './compose/empty-bucket.js';
 import { TOPIC_SEQUENCES } from './compose/topic-sequences.js';
 import { Traffic } from './compose/traffic.js';
 
+/** Issue 4, 1.1. */
+const IMAGE_MEGABYTES = 250;
 const FIRST_PUSH_SECONDS = 60;
 const RECOVERY_SECONDS = 60;
 
@@ -55,6 +57,14 @@ else {
     await pushedWithin(FIRST_PUSH_SECONDS, 'compose/first');
     process.stderr.write(`first push ${((performance.now() - began) / 1000).toFixed(1)} s after docker compose up\n`);
     await up;
+  });
+
+  it(`is an image that adds less than ${IMAGE_MEGABYTES} MB to its base`, async () => {
+    const sizes = (await project.docker('image', 'inspect', '--format', '{{.Size}}', project.name, 'node:24-bookworm-slim')).split('\n').map(Number);
+    const added = ((sizes[0] ?? Number.NaN) - (sizes[1] ?? Number.NaN)) / 1e6;
+    process.stderr.write(`the image adds ${added.toFixed(0)} MB\n`);
+    expect(added).toBeGreaterThan(10);
+    expect(added).toBeLessThan(IMAGE_MEGABYTES);
   });
 
   it('comes up with everything healthy', async () => {

@@ -1,4 +1,4 @@
-export { DEBIAN_POSTGRES_BIN, hasDebianPostgres, startDebianPostgres } from './debian-postgres.js';
+export { DEBIAN_POSTGRES_BIN, hasDebianPostgres, startDebianPostgres, startDebianStandby } from './debian-postgres.js';
 export type { DebianPostgres } from './debian-postgres.js';
 export { tagMovedEvent } from './event-builder.js';
 export { describeEventFeed } from './event-feed.contract.js';

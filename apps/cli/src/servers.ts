@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { CommandFailed } from './exit-code.js';
 import { isItem, parseJson, textOf } from './json.js';
 import type { Item } from './json.js';
+import { writePrivateFile } from './private-file.js';
 
 /** What is known of a registry where somebody logged in. */
 export interface Server {
@@ -61,21 +61,8 @@ function serverOf(url: string, entry: Item): Server {
 /** Whoever reads the file has the old content or the new one, and nobody else may read either. */
 export async function writeLogins(file: string, { current, servers }: Logins): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const next = `${file}.${randomUUID()}`;
   const value = { ...(current === undefined ? {} : { current }), servers: Object.fromEntries(servers.map(({ url, ...server }) => [url, server])) };
-  try {
-    const handle = await open(next, 'wx', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify(value, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(next, file);
-  } catch (error) {
-    await rm(next, { force: true });
-    throw new CommandFailed('refused', `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  await writePrivateFile(file, `${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** With a server added or replaced, which becomes the current one. */

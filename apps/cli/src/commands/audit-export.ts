@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { CONNECTING } from '../asking-command.js';
 import { checkedLines } from '../audit-chain.js';
 import type { Command, Option } from '../command.js';
 import { CommandFailed } from '../exit-code.js';
 import { readInstant } from '../instant.js';
+import { writePrivateFile } from '../private-file.js';
 import type { Session } from '../session.js';
 
 /** Characters that are written at a time. */
@@ -35,22 +35,9 @@ export const AUDIT_EXPORT_COMMAND: Command = {
 /** Beside its name, until all of it is on the disk. @throws CommandFailed */
 async function writeFile({ terminal }: Session, file: string, lines: AsyncIterable<string>): Promise<void> {
   await refuseDevice(file);
-  const next = `${file}.${randomUUID()}`;
   const counted = { lines: 0 };
-  try {
-    // it says who did what from where
-    const handle = await open(next, 'wx', 0o600);
-    try {
-      await handle.writeFile(gathered(lines, counted));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(next, file);
-  } catch (error) {
-    await rm(next, { force: true });
-    throw error instanceof CommandFailed ? error : new CommandFailed('refused', `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  // it says who did what from where
+  await writePrivateFile(file, gathered(lines, counted));
   terminal.note(`${counted.lines} entries are in ${file}.`);
 }
 
